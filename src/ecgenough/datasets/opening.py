@@ -1,0 +1,52 @@
+"""From a name, or the path of a manifest, to a listed collection."""
+
+from pathlib import Path
+
+from ecgenough.datasets.catalogue import names
+from ecgenough.datasets.cpsc2018 import open_cpsc2018
+from ecgenough.datasets.manifest import open_manifest
+from ecgenough.datasets.medalcare import open_medalcare
+from ecgenough.datasets.ptbxl import open_ptbxl
+from ecgenough.datasets.simulated import is_simulated, open_simulated
+from ecgenough.datasets.table import Dataset
+from ecgenough.errors import WrongRequest, nearest
+from ecgenough.formats.table import TableLayout
+
+
+def open_any(
+    name_or_manifest: str, root: Path | None, rate: float | None, seed: int, layout: TableLayout | None
+) -> Dataset:
+    """See `ecgenough.datasets.open_dataset`."""
+    if name_or_manifest not in names():
+        return open_manifest(_manifest(name_or_manifest), root, seed=seed, layout=layout)
+    if layout is not None:
+        raise WrongRequest(f"{name_or_manifest} has a layout of its own; a table layout is for manifests only.")
+    return _open_known(name_or_manifest, _folder(name_or_manifest, root), rate, seed)
+
+
+def _open_known(name: str, root: Path, rate: float | None, seed: int) -> Dataset:
+    if name == "cpsc-2018":
+        return open_cpsc2018(root, seed)
+    if name == "medalcare-xl":
+        return open_medalcare(root)
+    # A folder of simulated ECGs in PTB-XL's layout must not pass for PTB-XL in anybody's report.
+    if name == "simulated" or is_simulated(root):
+        return open_simulated(root, rate, seed)
+    return open_ptbxl(root, rate, seed)
+
+
+def _manifest(name: str) -> Path:
+    path = Path(name)
+    if not path.is_file():
+        raise WrongRequest(
+            f'"{name}" is neither a known dataset nor a manifest that is there. {nearest(name, names())}'
+        )
+    return path
+
+
+def _folder(name: str, root: Path | None) -> Path:
+    if root is None:
+        raise WrongRequest(f"say where {name} lies: --from DIR, the folder that holds it.")
+    if not root.is_dir():
+        raise WrongRequest(f"{root} is not a folder. Give the one that holds {name} with --from.")
+    return root

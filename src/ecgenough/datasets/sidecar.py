@@ -1,0 +1,70 @@
+"""The YAML file beside a manifest, which states what the table itself cannot: how its files are laid out, and more."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import ValidationError
+
+from ecgenough.errors import WrongRequest, nearest
+from ecgenough.formats.table import TableLayout
+from ecgenough.recipe import Positive, Section
+
+
+class Layout(Section):
+    """How signals lie in plain tables (CSV, text, NPY): see `formats.TableLayout`."""
+
+    rate: Positive
+    unit: str
+    leads: tuple[str, ...]
+    orientation: Literal["samples-by-leads", "leads-by-samples"]
+    skip_columns: int = 0
+    skip_rows: int = 0
+    delimiter: str | None = None
+
+    def table_layout(self) -> TableLayout:
+        return TableLayout(**self.model_dump())
+
+
+class Sidecar(Section):
+    """`labels` names the label columns, `task` the task, `positive` the positive one of two words in a label column."""
+
+    layout: Layout | None = None
+    labels: tuple[str, ...] | None = None
+    task: str = "labels"
+    positive: str | None = None
+
+
+def read_sidecar(manifest: Path) -> Sidecar:
+    """Read pe.yaml or pe.csv.yaml beside pe.csv, if there is one.
+
+    Raises WrongRequest if there are both, or naming the first key that is unknown or does not fit.
+    """
+    beside = [manifest.with_suffix(".yaml"), manifest.with_name(f"{manifest.name}.yaml")]
+    there = [path for path in beside if path.is_file()]
+    if not there:
+        return Sidecar()
+    if len(there) > 1:
+        raise WrongRequest(f"both {there[0].name} and {there[1].name} are beside {manifest.name}; keep one of them.")
+    try:
+        settings = yaml.safe_load(there[0].read_text(encoding="utf-8")) or {}
+        return Sidecar.model_validate(settings)
+    except ValidationError as error:
+        raise WrongRequest(_complaint(there[0].name, error)) from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
+        raise WrongRequest(f"{there[0].name} is not YAML: {' '.join(str(error).split())[:200]}") from None
+
+
+def _complaint(where: str, error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    path: Sequence[Any] = first["loc"]
+    key = ".".join(str(part) for part in path)
+    if not path:
+        return f"{where} must be a YAML mapping of keys such as labels and layout."
+    if first["type"] == "extra_forbidden":
+        inside = [f"layout.{name}" for name in Layout.model_fields]
+        return f'{where} key "{key}" is unknown. {nearest(key, inside if len(path) > 1 else Sidecar.model_fields)}'
+    if first["type"] == "missing":
+        return f'{where} key "{key}" is missing.'
+    return f'{where} key "{key}": {first["msg"][0].lower()}{first["msg"][1:]} (it is {first["input"]!r}).'

@@ -1,0 +1,78 @@
+"""Simulated collections, as `ecgenough simulate` writes them: superclasses in PTB-XL's layout, or embolism."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from ecgenough.datasets.listing import missing_wfdb
+from ecgenough.datasets.people import ages, sexes
+from ecgenough.datasets.ptbxl import TEST_FOLDS, TRAIN_FOLDS, VALIDATION_FOLDS, open_ptbxl
+from ecgenough.datasets.sheet import Sheet, read_sheet
+from ecgenough.datasets.table import Dataset, Task
+from ecgenough.errors import WrongRequest, nearest
+
+ABOUT = "simulated.json"
+LABELS = "labels.csv"
+KINDS = ("superclasses", "embolism")
+
+
+def open_simulated(root: Path, rate: float | None = None, seed: int = 0) -> Dataset:
+    """List a simulated collection; simulated.json says of which kind it is.
+
+    Raises WrongRequest if that file is absent or says nothing known.
+    """
+    return open_ptbxl(root, rate, seed, name="simulated") if _kind(root) == "superclasses" else _open_embolism(root)
+
+
+def is_simulated(root: Path) -> bool:
+    """Whether `root` is a folder that `ecgenough simulate` wrote."""
+    return (root / ABOUT).is_file()
+
+
+def _kind(root: Path) -> str:
+    if not is_simulated(root):
+        raise WrongRequest(
+            f"{ABOUT} is not in {root}. Give a folder of simulated ECGs with --from, or make one: "
+            f"ecgenough simulate {root} --records 1000 --kind superclasses --seed 0"
+        )
+    try:
+        about = json.loads((root / ABOUT).read_text(encoding="utf-8"))
+        kind = str(about["kind"])
+    except (ValueError, TypeError, KeyError):
+        raise WrongRequest(f'{root / ABOUT} is not what simulate writes: it must be JSON with a "kind".') from None
+    if kind not in KINDS:
+        raise WrongRequest(f'{root / ABOUT} has kind "{kind}". {nearest(kind, KINDS)}')
+    return kind
+
+
+def _open_embolism(root: Path) -> Dataset:
+    sheet = read_sheet(root / LABELS)
+    paths = [path if path.endswith(".hea") else f"{path}.hea" for path in sheet.column("path")]
+    missing = missing_wfdb(root, paths)
+    listed = zip(sheet.column("record"), missing, strict=True)
+    rejected = tuple((record, f"{lost} is not there.") for record, lost in listed if lost)
+    kept = np.array([lost is None for lost in missing])
+    sheet = sheet.where(kept)
+    return Dataset(
+        name="simulated",
+        root=root,
+        records=tuple(sheet.column("record")),
+        paths=tuple(path for path, lost in zip(paths, missing, strict=True) if lost is None),
+        patients=tuple(sheet.column("patient")),
+        folds=sheet.whole_numbers("fold"),
+        ages=ages(sheet, "age"),
+        sexes=sexes(sheet, "sex"),
+        tasks={"embolism": _task(sheet)},
+        train_folds=TRAIN_FOLDS,
+        validation_folds=VALIDATION_FOLDS,
+        test_folds=TEST_FOLDS,
+        default_task="embolism",
+        rejected=rejected,
+    )
+
+
+def _task(sheet: Sheet) -> Task:
+    labels = sheet.whole_numbers("embolism").astype(np.float32)
+    listed = np.ones(len(sheet), dtype=np.bool_)
+    return Task("embolism", ("embolism",), labels[:, None], listed, titles=("acute pulmonary embolism (simulated)",))

@@ -1,0 +1,149 @@
+"""What a collection is once it has been listed: records, patients, folds, and tasks with their labels."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgenough.errors import WrongRequest, nearest
+
+if TYPE_CHECKING:  # learning reads this module where formats' own dependencies need not be installed
+    from ecgenough.formats.table import TableLayout
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Which classes are asked for, and what each record's answer is.
+
+    `labels` is float32 `[records, classes]` of 0 and 1. `listed` is bool `[records]`: the records that take part.
+    `likelihoods`, where the annotators gave any, is float32 `[records, classes]` from 0 to 1, and 0 where the label is.
+    A binary task has exactly one class, its positive one. `titles` are the full names of the classes.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    labels: NDArray[np.float32]
+    listed: NDArray[np.bool_]
+    likelihoods: NDArray[np.float32] | None = None
+    titles: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        _freeze(self, "labels", np.float32)
+        _freeze(self, "listed", np.bool_)
+        if not self.classes:
+            raise WrongRequest(f'task "{self.name}" has no classes.')
+        if doubled := _doubled(self.classes):
+            raise WrongRequest(f'task "{self.name}" has class "{doubled}" twice; class names must differ.')
+        if self.titles and len(self.titles) != len(self.classes):
+            raise WrongRequest(f'task "{self.name}" has {len(self.titles)} titles for {len(self.classes)} classes.')
+        _check_shape(self.name, "labels", self.labels, (len(self.listed), len(self.classes)))
+        if not np.isin(self.labels, (0, 1)).all():
+            raise WrongRequest(f'task "{self.name}" has labels other than 0 and 1.')
+        if self.likelihoods is not None:
+            _freeze(self, "likelihoods", np.float32)
+            _check_likelihoods(self)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A listed collection; signals are not read yet.
+
+    `paths` are relative to `root` and readable by `formats.read`, with `layout` where files are plain tables. `ages`
+    are in years (NaN where unknown), `sexes` are "female", "male" or "". `rejected` holds (record, reason) of what was
+    listed but cannot be used. Raises WrongRequest for an empty collection, a record listed twice, or a patient in two
+    folds.
+    """
+
+    name: str
+    root: Path
+    records: tuple[str, ...]
+    paths: tuple[str, ...]
+    patients: tuple[str, ...]
+    folds: NDArray[np.int64]
+    ages: NDArray[np.float32]
+    sexes: tuple[str, ...]
+    tasks: Mapping[str, Task]
+    train_folds: tuple[int, ...]
+    validation_folds: tuple[int, ...]
+    test_folds: tuple[int, ...]
+    default_task: str
+    rejected: tuple[tuple[str, str], ...] = field(default=())
+    layout: "TableLayout | None" = None
+
+    def __post_init__(self) -> None:
+        _freeze(self, "folds", np.int64)
+        _freeze(self, "ages", np.float32)
+        if not self.records:
+            raise WrongRequest(f"{self.name} lists no record that can be used.{_first_reason(self.rejected)}")
+        if doubled := _doubled(self.records):
+            raise WrongRequest(f"record {doubled} is listed twice; records must differ.")
+        for what in ("paths", "patients", "folds", "ages", "sexes"):
+            if (count := len(getattr(self, what))) != len(self.records):
+                raise WrongRequest(f"{self.name} has {count} {what} for {len(self.records)} records.")
+        for task in self.tasks.values():
+            _check_shape(task.name, "records", task.listed, (len(self.records),))
+        if unknown := sorted(set(self.sexes) - {"female", "male", ""}):
+            raise WrongRequest(f'{self.name} has sex "{unknown[0]}"; write female, male or nothing.')
+        self.task(self.default_task)
+        check_folds_are_apart(self.train_folds, self.validation_folds, self.test_folds)
+        check_patients_are_whole(self.patients, self.folds.tolist())
+
+    def task(self, name: str | None) -> Task:
+        """The task of that name, or the default one. Raises WrongRequest with the nearest name."""
+        wanted = self.default_task if name is None else name
+        if wanted not in self.tasks:
+            raise WrongRequest(f'{self.name} has no task "{wanted}". {nearest(wanted, self.tasks)}')
+        return self.tasks[wanted]
+
+
+def check_patients_are_whole(patients: Sequence[str], folds: Sequence[int] | Sequence[str]) -> None:
+    """Raise WrongRequest naming the first patient whose records lie in more than one fold, given by number or name."""
+    home: dict[str, Any] = {}
+    for patient, fold in zip(patients, folds, strict=True):
+        if home.setdefault(patient, fold) != fold:
+            sides = (home[patient], fold)
+            first, second = sides if isinstance(fold, str) else sorted(sides)
+            raise WrongRequest(
+                f"patient {patient} has records in folds {first} and {second}; folds must keep a patient whole."
+            )
+
+
+def check_folds_are_apart(*sides: tuple[int, ...]) -> None:
+    """Raise WrongRequest if a fold serves two of training, validation and test."""
+    counts = Counter(fold for side in sides for fold in set(side))
+    shared = sorted(fold for fold, count in counts.items() if count > 1)
+    if shared:
+        raise WrongRequest(f"fold {shared[0]} serves two purposes; training, validation and test folds must differ.")
+
+
+def _check_likelihoods(task: Task) -> None:
+    likelihoods = task.likelihoods
+    assert likelihoods is not None
+    _check_shape(task.name, "likelihoods", likelihoods, task.labels.shape)
+    if not ((likelihoods >= 0) & (likelihoods <= 1)).all() or ((likelihoods > 0) != (task.labels > 0)).any():
+        raise WrongRequest(f'task "{task.name}" has likelihoods outside 0 to 1, or not 0 exactly where the label is 0.')
+
+
+def _check_shape(task: str, what: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:
+    if array.shape != shape:
+        raise WrongRequest(f'task "{task}" has {what} of shape {array.shape}; {shape} was expected.')
+
+
+def _freeze(value: Any, name: str, dtype: type[np.generic]) -> None:
+    array = np.array(getattr(value, name), dtype=dtype)
+    array.flags.writeable = False
+    object.__setattr__(value, name, array)
+
+
+def _doubled(names: Sequence[str]) -> str:
+    if len(set(names)) == len(names):
+        return ""
+    return next(name for name, count in Counter(names).items() if count > 1)
+
+
+def _first_reason(rejected: tuple[tuple[str, str], ...]) -> str:
+    return f" {len(rejected):,} were left out, the first because: {rejected[0][1]}" if rejected else ""

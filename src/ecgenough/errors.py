@@ -1,0 +1,30 @@
+"""What goes wrong, in one sentence each: which file or key, what is wrong, what to do."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class EcgenoughError(Exception):
+    """The work failed. The message is one sentence a user can act on; the command line exits with `status`."""
+
+    status = 1
+
+
+class WrongRequest(EcgenoughError, ValueError):
+    """What was asked for cannot be done: an unknown name, a wrong key, a missing folder."""
+
+    status = 2
+
+
+class BrokenRecord(EcgenoughError, ValueError):
+    """One recording cannot be used. Collections list it in rejected.csv; single-file commands stop."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The sentence that follows an unknown name: the nearest right one, or all of them."""
+    names = list(known)
+    close = get_close_matches(word.lower(), [name.lower() for name in names], n=1, cutoff=0.5)
+    for name in names:
+        if close and name.lower() == close[0]:
+            return f'Nearest: "{name}".'
+    return f"Known: {', '.join(names)}." if names else ""

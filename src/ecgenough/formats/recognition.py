@@ -1,0 +1,60 @@
+"""What a file is by its first bytes, so that an error can say so."""
+
+import re
+
+HEAD = 4096  # bytes that are enough to know a file by
+
+# Where a mark stands, the mark, and what it tells. Sources: the formats' own specifications.
+_MARKS: tuple[tuple[int, bytes, str], ...] = (
+    (0, b"PK\x03\x04", "a zip archive"),
+    (0, b"\x1f\x8b", "a gzip archive"),
+    (0, b"BZh", "a bzip2 archive"),
+    (0, b"\xfd7zXZ\x00", "an xz archive"),
+    (0, b"7z\xbc\xaf", "a 7-zip archive"),
+    (0, b"\x28\xb5\x2f\xfd", "a zstd archive"),
+    (257, b"ustar", "a tar archive"),
+    (0, b"%PDF", "a PDF document"),
+    (0, b"\x89PNG", "a PNG image"),
+    (0, b"\xff\xd8\xff", "a JPEG image"),
+    (0, b"\x89HDF", "an HDF5 file"),
+    (0, b"MATLAB 5.0 MAT-file", "a MATLAB file"),
+    (0, b"PAR1", "a Parquet file"),
+    (0, b"SQLite format 3", "an SQLite database"),
+    (128, b"DICM", "a DICOM file"),
+    (16, b"SCPECG", "an SCP-ECG recording"),
+    (0, b"\x80\x02", "a Python pickle"),
+    (0, b"\x80\x03", "a Python pickle"),
+    (0, b"\x80\x04", "a Python pickle"),
+    (0, b"\x80\x05", "a Python pickle"),
+    (0, b"\xff\xfe", "UTF-16 text"),
+    (0, b"\xfe\xff", "UTF-16 text"),
+    (0, b"version https://git-lfs", "a Git LFS pointer whose file was not downloaded"),
+    (0, b"/annex/objects/", "a git-annex pointer whose file was not downloaded"),
+)
+_EDF_DATES = re.compile(rb"\d\d\.\d\d\.\d\d\d\d\.\d\d\.\d\d")  # an EDF file tells its date and time at byte 168
+_MARKUP = re.compile(rb"\s*<(!doctype\s+html|html|head|body)?", re.IGNORECASE)
+
+
+def foreign(head: bytes) -> str | None:
+    """What a file that ecgenough does not read looks like ("an HTML page"), or None where nothing is known of it."""
+    if not head:
+        return "an empty file"
+    for place, mark, what in _MARKS:
+        if head[place : place + len(mark)] == mark:
+            return what
+    if head.startswith(b"0 ") and _EDF_DATES.match(head, 168):
+        return "an EDF recording"
+    if markup := _MARKUP.match(head.removeprefix(b"\xef\xbb\xbf")):
+        return "an HTML page" if markup[1] else "an XML document"
+    return "a JSON document" if head.lstrip()[:1] in (b"{", b"[") else None
+
+
+def is_text(head: bytes) -> bool:
+    """Whether the bytes can be text in UTF-8, Latin-1 or ASCII: no control characters but white space."""
+    return not re.search(rb"[\x00-\x08\x0e-\x1f\x7f]", head)
+
+
+def quoted(text: str, most: int = 60) -> str:
+    """Text out of a file, made safe for an error: printable characters only, and not too many."""
+    short = text if len(text) <= most else text[: most - 1] + "…"
+    return '"' + "".join(letter if letter.isprintable() else "?" for letter in short) + '"'

@@ -1,0 +1,1 @@
+"""Learning: losses, rates, which parameters move, and the one training loop."""

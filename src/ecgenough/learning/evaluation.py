@@ -1,0 +1,59 @@
+"""What a network says of records, and what that is worth."""
+
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import expit
+
+from ecgenough.networks.contract import Network, crop_mean
+from ecgenough.scoring.metrics import auc, average_precision
+from ecgenough.signals.batches import Batches
+
+Logits = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Logits and labels `[records, classes]`, in the order of the store rows `[records]`."""
+
+    rows: NDArray[np.int64]
+    logits: Logits
+    labels: NDArray[np.float32]
+
+    @property
+    def probabilities(self) -> NDArray[np.float64]:
+        return np.asarray(expit(self.logits), dtype=np.float64)
+
+
+@torch.inference_mode()
+def answer(network: Network, batches: Batches, precision: Any = None) -> Answers:
+    """Show every record once, in evaluation mode; logits are averaged over a record's crops."""
+    network.eval()
+    rows, logits, labels = [], [], []
+    for batch in batches.evaluation():
+        with precision or nullcontext():
+            rows.append(batch.rows.cpu())
+            logits.append(crop_mean(network, batch.ecg).double().cpu())
+            labels.append(batch.labels.cpu())
+    return Answers(torch.cat(rows).numpy(), torch.cat(logits).numpy(), torch.cat(labels).numpy())
+
+
+def validation_figures(answers: Answers) -> dict[str, float]:
+    """Loss (cross-entropy), macro AUC and macro average precision; NaN where no class has both outcomes."""
+    truth, logits = answers.labels, answers.logits
+    cross_entropy = np.logaddexp(0, logits) - truth * logits
+    labels = truth > 0.5
+    present = labels.any(axis=0) & ~labels.all(axis=0)
+    return {
+        "validation_loss": float(cross_entropy.mean()),
+        "validation_macro_auc": _mean(auc(labels, answers.probabilities), present),
+        "validation_macro_average_precision": _mean(average_precision(labels, answers.probabilities), present),
+    }
+
+
+def _mean(values: NDArray[np.float64], present: NDArray[np.bool_]) -> float:
+    return float(np.mean(values[present])) if present.any() else float("nan")

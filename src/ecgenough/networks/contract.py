@@ -1,0 +1,79 @@
+"""What every network offers, so that transfer, explanation and export are written once."""
+
+from torch import Tensor, nn
+
+from ecgenough.errors import WrongRequest
+
+SHORTEST = 128  # samples: EEGNet's pools leave one step of that many
+
+
+class Network(nn.Module):
+    """A body that turns an ECG into features over time, a pool over time, and a head that turns them into logits.
+
+    A family sets `self.head` and implements `features`, `stages`, and `pool` where that is not the mean over time.
+    Hidden layers over pooled features belong to the pool. Input: normalised ECG `[batch, leads, samples]` of any length
+    from 128 samples and any number of leads. Output: logits `[batch, classes]`.
+    """
+
+    head: nn.Linear
+
+    def __init__(self, leads: int, classes: int) -> None:
+        super().__init__()
+        self.leads = leads
+        self.classes = classes
+
+    def features(self, ecg: Tensor) -> Tensor:
+        """`[batch, leads, samples]` -> `[batch, channels, time]`."""
+        raise NotImplementedError
+
+    def pool(self, features: Tensor) -> Tensor:
+        """`[batch, channels, time]` -> `[batch, width]`, what the head reads."""
+        return features.mean(dim=-1)
+
+    def forward(self, ecg: Tensor) -> Tensor:
+        """Logits `[batch, classes]`. Raises WrongRequest for another number of leads, or too few samples."""
+        leads, samples = ecg.shape[1:]
+        if leads != self.leads:
+            raise WrongRequest(f"this network reads {self.leads} leads; the ECG has {leads}.")
+        if samples < SHORTEST:
+            raise WrongRequest(
+                f"a network reads at least {SHORTEST} samples; the ECG has {samples}. "
+                "Lengthen signal.duration or crop.seconds, or raise signal.rate."
+            )
+        logits: Tensor = self.head(self.pool(self.features(ecg)))
+        return logits
+
+    def stages(self) -> list[nn.Module]:
+        """The blocks from input to head, the head last: what freezing, thawing and layer-wise rates count in.
+
+        Together they hold every parameter once.
+        """
+        raise NotImplementedError
+
+    def reset_head(self, classes: int) -> None:
+        """Give the head `classes` outputs and fresh weights; everything else stays."""
+        fresh = nn.Linear(self.head.in_features, classes)
+        self.head = fresh.to(self.head.weight)
+        self.classes = classes
+
+    def classifier(self) -> nn.Linear:
+        """The linear layer that gives the classes: the one that transfer replaces."""
+        return self.head
+
+    def transfer_stages(self) -> list[nn.Module]:
+        """The stages as transfer counts them."""
+        return self.stages()
+
+    def constrain(self) -> None:
+        """Bring weights back within the bounds their family sets; called after every optimiser step. Most set none."""
+
+
+def crop_mean(network: nn.Module, crops: Tensor) -> Tensor:
+    """Logits `[batch, classes]` of `[batch, crops, leads, samples]`, the mean over each record's crops."""
+    logits: Tensor = network(crops.flatten(0, 1)).float()
+    return logits.view(*crops.shape[:2], -1).mean(dim=1)
+
+
+def parameter_count(network: nn.Module) -> int:
+    """The number of trainable weights."""
+    return sum(weight.numel() for weight in network.parameters() if weight.requires_grad)

@@ -1,0 +1,183 @@
+"""Diagonal state-space networks (S4D), over samples and over a strided convolutional stem."""
+
+import math
+from contextlib import AbstractContextManager, nullcontext
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ecgenough.networks.contract import Network
+from ecgenough.networks.layers import ChannelNorm, Dropout, Residual, SqueezeExcitation, conv_norm, he_normal
+from ecgenough.recipe import Count
+
+Spectrum = Literal["linear", "inverse"]
+Even = Annotated[int, Field(ge=2, multiple_of=2)]
+MultipleOfFour = Annotated[int, Field(ge=4, multiple_of=4)]
+Complex = tuple[Tensor, Tensor]  # real and imaginary part: ONNX and safetensors know no complex numbers
+SHORTEST_STEP, LONGEST_STEP = 1e-3, 1e-1
+
+
+class StateSpace(nn.Module):
+    """One linear state space for each channel: `[batch, width, time]` -> the same.
+
+    With s' = A s + u and y = Re(C s) + D u, A diagonal and u held over each step of time, the output is a convolution
+    of the input with a kernel as long as the input. `bidirectional` adds a second C that looks back from the end.
+    Source: Gu et al. 2022 (arXiv 2206.11893), S4D-Lin ("linear") and S4D-Inv ("inverse"), zero-order hold, `state` / 2
+    pairs of conjugate states. Float32 whatever the autocast: the kernel needs its precision.
+    """
+
+    def __init__(self, width: int, state: int, bidirectional: bool, spectrum: Spectrum) -> None:
+        super().__init__()
+        pairs = state // 2
+        order = torch.arange(pairs, dtype=torch.float32)
+        frequency = math.pi * order if spectrum == "linear" else state / math.pi * (state / (2 * order + 1) - 1)
+        step = torch.empty(width).uniform_(math.log(SHORTEST_STEP), math.log(LONGEST_STEP))
+        self.log_step = nn.Parameter(step)
+        self.log_decay = nn.Parameter(torch.full((width, pairs), math.log(0.5)))
+        self.frequency = nn.Parameter(frequency.repeat(width, 1))
+        self.readout = nn.Parameter(torch.randn(2, 2 if bidirectional else 1, width, pairs) * math.sqrt(0.5))
+        self.direct = nn.Parameter(torch.randn(width))
+
+    def forward(self, signal: Tensor) -> Tensor:
+        with _without_autocast(signal.device):
+            signal, time = signal.float(), signal.shape[-1]
+            ahead, *back = self.kernel(time).unbind()
+            # In a circular convolution of twice the length, the second half of the kernel reaches back in time.
+            kernel = torch.cat([ahead, back[0].flip(-1)], dim=-1) if back else ahead
+            spectrum = torch.fft.rfft(signal, n=2 * time) * torch.fft.rfft(kernel, n=2 * time)
+            convolved: Tensor = torch.fft.irfft(spectrum, n=2 * time)[..., :time]
+            return convolved + self.direct.unsqueeze(-1) * signal
+
+    def kernel(self, time: int) -> Tensor:
+        """The response l = 0 .. time - 1 steps after a unit input: `[directions, width, time]`.
+
+        2 Re(sum over pairs of C exp(A dt l) (exp(A dt) - 1) / A). With l = far + near, far in strides of about the root
+        of `time`, few powers of each state are worked out and one matrix product combines them.
+        """
+        stride = math.isqrt(time - 1) + 1
+        near = torch.arange(stride, device=self.log_step.device)
+        far = torch.arange(0, time, stride, device=self.log_step.device)
+        readout = _times((self.readout[0], self.readout[1]), self._held())
+        far_real, far_imaginary = _times((readout[0].unsqueeze(-1), readout[1].unsqueeze(-1)), self._powers(far))
+        near_powers = torch.cat(self._powers(near), dim=-2)
+        kernel: Tensor = torch.cat([far_real, -far_imaginary], dim=-2).transpose(-1, -2) @ near_powers
+        return 2 * kernel.flatten(-2)[..., :time]
+
+    def _powers(self, steps: Tensor) -> Complex:
+        """exp(A dt l) for each of `steps`: `[width, pairs, steps]`."""
+        durations = self.log_step.exp().unsqueeze(-1) * steps
+        decay = -self.log_decay.exp().unsqueeze(-1) * durations.unsqueeze(1)
+        turn = self.frequency.unsqueeze(-1) * durations.unsqueeze(1)
+        return decay.exp() * turn.cos(), decay.exp() * turn.sin()
+
+    def _held(self) -> Complex:
+        """(exp(A dt) - 1) / A, the state after a unit input was held for one step: `[width, pairs]`."""
+        real, imaginary = self._powers(torch.ones(1, device=self.log_step.device))
+        decay, square = -self.log_decay.exp(), self.log_decay.exp() ** 2 + self.frequency**2
+        return _times((real.squeeze(-1) - 1, imaginary.squeeze(-1)), (decay / square, -self.frequency / square))
+
+
+class S4dLayer(nn.Module):
+    """Norm, state space, gated mixing of channels, added to the input: `[batch, width, time]` -> the same."""
+
+    def __init__(self, width: int, state: int, dropout: float, bidirectional: bool, spectrum: Spectrum) -> None:
+        super().__init__()
+        self.norm = ChannelNorm(width)
+        self.space = StateSpace(width, state, bidirectional, spectrum)
+        self.dropout = nn.Dropout(dropout)
+        self.mix = nn.Conv1d(width, 2 * width, 1)
+
+    def forward(self, signal: Tensor) -> Tensor:
+        seen = self.dropout(F.gelu(self.space(self.norm(signal))))
+        mixed: Tensor = signal + self.dropout(F.glu(self.mix(seen), dim=1))
+        return mixed
+
+
+class S4d(Network):
+    """S4D (Gu et al. 2022): diagonal state-space layers over single samples, averaged over time.
+
+    Input: [batch, leads, samples], normalised. Output: logits [batch, classes].
+    Sources: arXiv 2206.11893; four bidirectional layers for ECGs as in Mehari & Strodthoff 2022 (arXiv 2308.15291).
+    """
+
+    def __init__(
+        self,
+        leads: int,
+        classes: int,
+        *,
+        width: Count = 256,
+        layers: Count = 4,
+        state: Even = 64,
+        dropout: Dropout = 0.2,
+        bidirectional: bool = True,
+        spectrum: Spectrum = "linear",
+    ) -> None:
+        super().__init__(leads, classes)
+        self.embedding = nn.Conv1d(leads, width, 1)
+        self.layers = nn.Sequential(*[S4dLayer(width, state, dropout, bidirectional, spectrum) for _ in range(layers)])
+        self.norm = ChannelNorm(width)
+        self.head = nn.Linear(width, classes)
+
+    def features(self, ecg: Tensor) -> Tensor:
+        features: Tensor = self.norm(self.layers(self.embedding(ecg)))
+        return features
+
+    def stages(self) -> list[nn.Module]:
+        return [self.embedding, *self.layers, self.norm, self.head]
+
+
+class S4dHybrid(Network):
+    """State-space layers on a strided residual stem, averaged over time: an eighth of the rate, small and accurate.
+
+    Input: [batch, leads, samples], normalised. Output: logits [batch, classes].
+    Three strided steps of width / 4, width / 2 and width channels (residual blocks with squeeze-excitation) bring
+    100 Hz to 12.5 Hz; then S4D layers (Gu et al. 2022, arXiv 2206.11893).
+    """
+
+    def __init__(
+        self,
+        leads: int,
+        classes: int,
+        *,
+        width: MultipleOfFour = 256,
+        kernel: Annotated[int, Field(ge=1)] = 5,
+        layers: Count = 2,
+        state: Even = 64,
+        dropout: Dropout = 0.2,
+        bidirectional: bool = True,
+        spectrum: Spectrum = "linear",
+    ) -> None:
+        super().__init__(leads, classes)
+        self.stem = nn.Sequential(
+            nn.Sequential(conv_norm(leads, width // 4, kernel, stride=2), nn.ReLU()),
+            _strided_block(width // 4, width // 2, kernel),
+            _strided_block(width // 2, width, kernel),
+        )
+        he_normal(self.stem)
+        self.layers = nn.Sequential(*[S4dLayer(width, state, dropout, bidirectional, spectrum) for _ in range(layers)])
+        self.norm = ChannelNorm(width)
+        self.head = nn.Linear(width, classes)
+
+    def features(self, ecg: Tensor) -> Tensor:
+        features: Tensor = self.norm(self.layers(self.stem(ecg)))
+        return features
+
+    def stages(self) -> list[nn.Module]:
+        return [*self.stem, *self.layers, self.norm, self.head]
+
+
+def _strided_block(inputs: int, outputs: int, kernel: int) -> Residual:
+    convolutions = nn.Sequential(conv_norm(inputs, outputs, kernel, 2), nn.ReLU(), conv_norm(outputs, outputs, kernel))
+    return Residual(convolutions.append(SqueezeExcitation(outputs)), conv_norm(inputs, outputs, 1, 2))
+
+
+def _times(one: Complex, other: Complex) -> Complex:
+    return one[0] * other[0] - one[1] * other[1], one[0] * other[1] + one[1] * other[0]
+
+
+def _without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    known = torch.amp.is_autocast_available(device.type)
+    return torch.autocast(device.type, enabled=False) if known else nullcontext()

@@ -1,0 +1,6 @@
+"""Runs as pages: figures drawn as SVG, ECGs on ECG paper, and one self-contained HTML file."""
+
+from ecgenough.reports.ecg_paper import draw_ecg
+from ecgenough.reports.page import write_report
+
+__all__ = ["draw_ecg", "write_report"]

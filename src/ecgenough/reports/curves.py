@@ -1,0 +1,203 @@
+"""ROC, precision-recall and reliability figures from predictions: a curve a class, or a curve a run."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgenough.reports.plot import COLOURS, Entry, Figure, Frame, fitted_axis, unit_axis
+from ecgenough.reports.run import UNDEFINED, Estimate, Run
+from ecgenough.reports.words import counted, decimal, listing
+from ecgenough.scoring import pr_curve, reliability_curve, roc_curve
+
+Floats = NDArray[np.float64]
+Curve = tuple[Floats, Floats]
+GRID = np.linspace(0, 1, 1001)  # where curves are averaged
+LARGEST_DOT, SMALLEST_DOT = 9.0, 3.2
+FEWEST_IN_BIN = 10  # below this an observed frequency is mostly chance
+
+
+@dataclass(frozen=True)
+class Line:
+    """One curve of a figure: who it is of, its colour, its summary figure and the shares of positives behind it."""
+
+    key: str
+    name: str
+    run: Run
+    classes: tuple[str, ...]  # more than one: their average
+
+    def figure(self, metric: str) -> Estimate:
+        if len(self.classes) == 1:
+            return self.run.metrics.classes[self.classes[0]].figures.get(metric, UNDEFINED)
+        return self.run.metrics.macro.get(metric, UNDEFINED)
+
+    def truth(self, name: str) -> tuple[NDArray[np.bool_], Floats]:
+        """Labels and probabilities of one class, `[records]` each."""
+        assert self.run.predictions is not None
+        column = self.run.data.classes.index(name)
+        return self.run.predictions.labels[:, column], self.run.predictions.probabilities[:, column]
+
+
+def lines(runs: Sequence[Run]) -> list[Line]:
+    """The curves to draw: one a run where there are several, otherwise one a class and their average.
+
+    Only so many get a colour, those with the most positives; the rest are grey. Runs without predictions have none.
+    """
+    drawn = [run for run in runs if run.predictions is not None and run.present()]
+    if len(runs) > 1:
+        return [
+            Line(_key(place), run.name, run, tuple(run.present())) for place, run in enumerate(runs) if run in drawn
+        ]
+    if not drawn:
+        return []
+    run = drawn[0]
+    names = sorted(run.present(), key=lambda name: -run.metrics.classes[name].positives)
+    found = [Line(_key(place), name, run, (name,)) for place, name in enumerate(names)]
+    found.sort(key=lambda line: run.data.classes.index(line.name))
+    return [*found, Line("average", "macro average", run, tuple(names))] if len(names) > 1 else found
+
+
+def _key(place: int) -> str:
+    return f"k{place}" if place < COLOURS else "rest"
+
+
+def roc_figure(drawn: Sequence[Line]) -> Figure:
+    """Sensitivity against false positive rate, with the chosen thresholds as dots."""
+    frame = Frame(unit_axis("false positive rate (1 − specificity)"), unit_axis("sensitivity"))
+    marks = [frame.guide((0, 1), (0, 1))]
+    for line in _from_back(drawn):
+        marks.append(frame.curve(*_average(line, roc_curve), line.key))
+        if point := _operating_point(line, "specificity", "sensitivity"):
+            marks.append(frame.dot(1 - point[0], point[1], line.key, note=f"{line.name} at its threshold"))
+    return Figure(
+        "ROC: found against falsely alarmed",
+        frame.draw(_described("ROC curves", "AUC", drawn, "auc"), marks),
+        f"The dashed line is guessing. {_about_dots(drawn)}The legend gives AUCs.",
+        _legend(drawn, "auc"),
+    )
+
+
+def pr_figure(drawn: Sequence[Line]) -> Figure:
+    """Precision against sensitivity as steps, with the share of positives of a single class as the line of guessing."""
+    frame = Frame(unit_axis("sensitivity (recall)"), unit_axis("precision"))
+    marks, caption = [], "Guessing gives each class its share of positives."
+    shares = {_share_of_positives(line) for line in drawn if len(line.classes) == 1}
+    if len(shares) == 1:
+        share = shares.pop()
+        marks = [frame.guide((0, 1), (share, share))]
+        caption = f"The dashed line is guessing: {share:.1%} of the records are positive."
+    for line in _from_back(drawn):
+        marks.append(frame.curve(*_average(line, _pr_steps), line.key))
+        if point := _operating_point(line, "sensitivity", "precision"):
+            marks.append(frame.dot(*point, line.key, note=f"{line.name} at its threshold"))
+    return Figure(
+        "Precision against sensitivity",
+        frame.draw(_described("Precision-recall curves", "average precision", drawn, "average_precision"), marks),
+        f"{caption} {_about_dots(drawn)}The legend gives average precisions.",
+        _legend(drawn, "average_precision"),
+    )
+
+
+def reliability_figure(drawn: Sequence[Line]) -> Figure:
+    """Observed frequency against predicted probability, in ten bins whose records are the area of their dot."""
+    drawn = [line for line in drawn if line.key not in ("average", "rest")]
+    frame = Frame(unit_axis("predicted probability"), unit_axis("observed frequency"))
+    marks = [frame.guide((0, 1), (0, 1))]
+    for line in _from_back(drawn):
+        truths = [line.truth(name) for name in line.classes]
+        labels, probabilities = (np.concatenate(part) for part in zip(*truths, strict=True))
+        found = reliability_curve(labels, probabilities)
+        predicted, observed, records = (part[found.records >= FEWEST_IN_BIN] for part in found)
+        marks.append(frame.curve(predicted, observed, f"{line.key} thin"))
+        for x, y, count in zip(predicted, observed, records, strict=True):
+            radius = max(SMALLEST_DOT, LARGEST_DOT * sqrt(count / len(labels)))
+            marks.append(frame.dot(x, y, line.key, radius, note=counted(int(count), "decision")))
+    return Figure(
+        "Are the probabilities true?",
+        frame.draw(_described("Reliability curves", "Brier score", drawn, "brier"), marks),
+        "On the dashed line, of those given 30% three in ten are positive; below it the network claims too much. "
+        f"The area of a dot is its share of the decisions; tenths with fewer than {FEWEST_IN_BIN} are left out. "
+        "The legend gives Brier scores.",
+        _legend(drawn, "brier"),
+    )
+
+
+def separation_figure(line: Line) -> Figure:
+    """How far apart a single class's positives and negatives lie: the share of each in tenths of probability."""
+    labels, probabilities = line.truth(line.classes[0])
+    edges = np.linspace(0, 1, 21)
+    shares = [np.histogram(probabilities[side], edges)[0] / max(1, side.sum()) for side in (~labels, labels)]
+    frame = Frame(unit_axis("predicted probability"), fitted_axis("share of the records", [0, *shares[0], *shares[1]]))
+    threshold = line.run.threshold(line.classes[0])
+    marks = [
+        frame.area(np.repeat(edges, 2), np.concatenate([[0], np.repeat(share, 2), [0]]), key)
+        for share, key in zip(shares, ("rest", "k0"), strict=True)
+    ]
+    if threshold is not None:
+        marks += [frame.guide((threshold, threshold), (frame.y.low, frame.y.high))]
+    words = f"Probabilities of {counted(int((~labels).sum()), 'negative')} and {counted(int(labels.sum()), 'positive')}"
+    return Figure(
+        "How far apart are they?",
+        frame.draw(f"{words} as two histograms.", marks),
+        f"The dashed line is the chosen threshold; probabilities are those of “{line.run.name}”.",
+        (Entry("rest", "negatives", f"{(~labels).sum():,}"), Entry("k0", "positives", f"{labels.sum():,}")),
+    )
+
+
+def _average(line: Line, curve: Callable[[NDArray[np.bool_], Floats], Curve]) -> Curve:
+    """The curve of one class, or the mean of several at the same place on the horizontal axis."""
+    found = [curve(*line.truth(name)) for name in line.classes]
+    if len(found) == 1:
+        return found[0]
+    heights = np.mean([_read_at(GRID, *one) for one in found], axis=0)
+    start = np.mean([y[0] for _, y in found])
+    return np.append(0.0, GRID), np.append(start, heights)
+
+
+def _read_at(places: Floats, x: Floats, y: Floats) -> Floats:
+    """Heights of a curve whose x never falls; where it rises straight up, the upper end."""
+    upper = np.append(np.diff(x) > 0, True)
+    return np.asarray(np.interp(places, x[upper], y[upper]), dtype=np.float64)
+
+
+def _pr_steps(labels: NDArray[np.bool_], probabilities: Floats) -> Curve:
+    """Each precision holds back to the recall before it: the area under these steps is the average precision."""
+    recall, precision = pr_curve(labels, probabilities)
+    levels, first = np.unique(recall[1:], return_index=True)  # false calls after a hit lower nothing that counts
+    reached = levels > 0
+    ends, heights = levels[reached], precision[1:][first[reached]]
+    return np.repeat(np.append(0.0, ends), 2)[1:-1], np.repeat(heights, 2)
+
+
+def _operating_point(line: Line, *metrics: str) -> tuple[float, float] | None:
+    if len(line.classes) > 1 or line.key == "rest":
+        return None
+    first, second = (line.figure(metric).value for metric in metrics)
+    return None if first is None or second is None else (first, second)
+
+
+def _from_back(drawn: Sequence[Line]) -> list[Line]:
+    """In the order of drawing: grey curves below, then the coloured, the first of them on top but for an average."""
+    last_first = list(reversed(drawn))
+    return sorted(last_first, key=lambda line: (line.key != "rest", line.key == "average"))
+
+
+def _about_dots(drawn: Sequence[Line]) -> str:
+    return "Dots are the chosen thresholds. " if any(len(line.classes) == 1 for line in drawn) else ""
+
+
+def _share_of_positives(line: Line) -> float:
+    return float(np.mean(line.truth(line.classes[0])[0]))
+
+
+def _described(what: str, called: str, drawn: Sequence[Line], metric: str) -> str:
+    return f"{what}; {called}: {listing(f'{line.name} {decimal(line.figure(metric).value)}' for line in drawn)}."
+
+
+def _legend(drawn: Sequence[Line], metric: str) -> tuple[Entry, ...]:
+    """An entry a curve; grey ones share one."""
+    named = [Entry(line.key, line.name, decimal(line.figure(metric).value)) for line in drawn if line.key != "rest"]
+    grey = sum(line.key == "rest" for line in drawn)
+    return (*named, Entry("rest", f"{grey} more, see the table")) if grey else tuple(named)

@@ -1,0 +1,158 @@
+"""A run as a report sees it: what was asked, what the data were, what came out."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import BaseModel, field_validator
+
+from ecgenough.recipe import Recipe
+
+RECORD_COUNTS = ("listed", "rejected", "in_task", "train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure with its 95% interval; None where it is not defined."""
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+
+    def overlaps(self, other: "Estimate") -> bool:
+        """Whether the two intervals share a point; False where one of them is not known."""
+        if self.low is None or self.high is None or other.low is None or other.high is None:
+            return False
+        return self.low <= other.high and other.low <= self.high
+
+
+UNDEFINED = Estimate(None)
+
+
+@dataclass(frozen=True)
+class ClassScores:
+    """The figures of one class, its positives among the records shown and the threshold chosen for it."""
+
+    figures: dict[str, Estimate]
+    positives: int
+    threshold: float | None
+
+
+@dataclass(frozen=True)
+class Metrics:
+    """metrics.json of one evaluation."""
+
+    dataset: str
+    task: str
+    records: int
+    patients: int | None
+    macro: dict[str, Estimate]
+    overall: dict[str, Estimate]
+    classes: dict[str, ClassScores]  # without the absent ones, which have no figures
+    absent: tuple[str, ...]
+
+    @property
+    def auc(self) -> Estimate:
+        return self.macro.get("auc", UNDEFINED)
+
+
+class Data(BaseModel):
+    """data.json: what was listed, left out and shared out."""
+
+    dataset: str
+    task: str
+    classes: tuple[str, ...]
+    titles: tuple[str, ...] = ()
+    records: dict[str, int]
+    patients: dict[str, int]
+    positives: dict[str, dict[str, int]]
+    folds: dict[str, list[int]] = {}
+    store: str | None = None
+
+    @field_validator("records")
+    @classmethod
+    def _counted(cls, records: dict[str, int]) -> dict[str, int]:
+        if missing := [key for key in RECORD_COUNTS if key not in records]:
+            raise ValueError(f"{missing[0]} is not counted")
+        return records
+
+    def title(self, name: str) -> str:
+        """The full name of a class, or its name where no other was given."""
+        return dict(zip(self.classes, self.titles, strict=False)).get(name) or name
+
+
+class TransferNote(BaseModel):
+    """transfer.json: where the weights came from and how many of them learned."""
+
+    source: str
+    mode: str
+    trained_parameters: int
+    all_parameters: int
+    messages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Predictions:
+    """predictions.csv: probabilities and labels, both `[records, classes]`."""
+
+    records: tuple[str, ...]
+    patients: tuple[str, ...]
+    probabilities: NDArray[np.float64]
+    labels: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """examples.npz: a few ECGs in mV `[examples, leads, samples]`."""
+
+    records: tuple[str, ...]
+    signals: NDArray[np.float32]
+    rate: float
+    leads: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Everything a report says about one run. Pieces the folder does not hold are None."""
+
+    name: str
+    folder: Path
+    recipe: Recipe
+    data: Data
+    shown: Literal["test", "validation"]
+    metrics: Metrics
+    predictions: Predictions | None
+    examples: Examples | None
+    log: pd.DataFrame | None
+    rejected: tuple[tuple[str, str], ...]
+    transfer: TransferNote | None
+    model: dict[str, Any]
+
+    @property
+    def mode(self) -> str:
+        """How the weights were found: "scratch", or the mode of the transfer."""
+        return self.transfer.mode if self.transfer else "scratch"
+
+    @property
+    def kept_epoch(self) -> int | None:
+        """The epoch whose weights were kept, counted from 1 as in the log."""
+        epoch = self.origin.get("epoch")
+        return epoch if isinstance(epoch, int) else None
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """Where the model says it came from: `origin` of model.json."""
+        origin = self.model.get("origin")
+        return origin if isinstance(origin, dict) else {}
+
+    def present(self) -> list[str]:
+        """The classes with both positives and negatives among the records shown."""
+        return [name for name in self.data.classes if name in self.metrics.classes]
+
+    def threshold(self, name: str) -> float | None:
+        """The chosen threshold of a class; None for one that is absent."""
+        scores = self.metrics.classes.get(name)
+        return scores.threshold if scores else None

@@ -1,0 +1,274 @@
+"""Numbers as sentences: what was asked, what came out, and what to be careful about."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from ecgenough.recipe import Recipe
+from ecgenough.reports.run import Estimate, Run
+from ecgenough.scoring.comparison import Difference
+
+MOST_CLASSES_NAMED = 5
+SIGNIFICANT = 0.05
+WORD_JOINER = "\u2060"  # keeps an interval on one line
+FEW_POSITIVES = 30  # below this an AUC's interval is a rough guide (Hanley & McNeil 1982: error grows as 1 / sqrt(n))
+
+MODES = {
+    "scratch": "from scratch: every weight starts at random",
+    "frozen": "transferred and frozen: only the classification layer learns",
+    "full": "transferred, every weight learns on",
+    "lp-ft": "transferred: the classification layer first, then every weight",
+    "gradual": "transferred, thawed stage by stage from the classification layer down",
+    "layerwise": "transferred, every weight learns, the slower the nearer to the input",
+    "lora": "transferred, with small low-rank updates beside frozen weights",
+}
+NORMALISED = {"none": "not normalised", "scale": "each lead divided by its standard deviation in training"}
+LOSSES = {
+    "bce": "binary cross-entropy",
+    "focal": "focal loss",
+    "asymmetric": "asymmetric loss",
+    "logit-adjusted": "logit-adjusted cross-entropy",
+}
+MEANINGS = {
+    "auc": ("AUC", "How often a positive is ranked above a negative. 0.5 is guessing, 1 is perfect."),
+    "average_precision": (
+        "Average precision",
+        "Area under precision against sensitivity. Guessing gives the share of positives.",
+    ),
+    "sensitivity": ("Sensitivity", "Of the positives, the share that is found."),
+    "specificity": ("Specificity", "Of the negatives, the share that is left alone."),
+    "precision": ("Precision", "Of the alarms, the share that is right."),
+    "f1": ("F1", "Harmonic mean of precision and sensitivity."),
+    "g_mean": ("G-mean", "Geometric mean of sensitivity and specificity; 0 if either is."),
+    "accuracy": ("Accuracy", "Share of right yes-or-no decisions. High by itself where positives are rare."),
+    "brier": ("Brier score", "Mean squared error of the probabilities. 0 is perfect, lower is better."),
+    "exact_match": ("Exact match", "Share of records with every class decided rightly."),
+}
+SIMULATED = ("simulated", "medalcare-xl")
+CITATIONS = {
+    "ptb-xl": "Wagner P et al. PTB-XL, a large publicly available electrocardiography dataset. "
+    "Scientific Data 7, 154 (2020). doi:10.1038/s41597-020-0495-6",
+    "cpsc-2018": "Liu F et al. An open access database for evaluating the algorithms of electrocardiogram rhythm and "
+    "morphology abnormality detection. Journal of Medical Imaging and Health Informatics 8, 1368–1373 (2018).",
+    "medalcare-xl": "Gillette K et al. MedalCare-XL: 16,900 healthy and pathological synthetic 12 lead ECGs from "
+    "electrophysiological simulations. Scientific Data 10, 531 (2023). doi:10.1038/s41597-023-02416-4",
+}
+
+
+def listing(words: Iterable[str], last: str = "and") -> str:
+    """ "a", "a and b", "a, b and c"."""
+    *first, final = list(words) or [""]
+    return f"{', '.join(first)} {last} {final}" if first else final
+
+
+def counted(number: int, word: str, plural: str | None = None) -> str:
+    """ "1 record", "2,158 records"."""
+    return f"{number:,} {word if number == 1 else plural or word + 's'}"
+
+
+def ranges(numbers: Iterable[int]) -> str:
+    """ "1–8, 10" for 1 to 8 and 10."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1] = [spans[-1][0], number]
+        else:
+            spans.append([number])
+    return ", ".join("–".join(map(str, span)) for span in spans)
+
+
+def decimal(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def signed(value: float) -> str:
+    """Three decimals with a proper minus sign."""
+    return f"{value:.3f}".replace("-", "−")
+
+
+def interval(estimate: Estimate) -> str:
+    """ "0.924–0.938", or nothing where the interval is not known."""
+    if estimate.low is None or estimate.high is None:
+        return ""
+    return f"{estimate.low:.3f}–{estimate.high:.3f}"
+
+
+def with_interval(estimate: Estimate) -> str:
+    """ "0.931 (95% interval 0.924–0.938)"."""
+    unbroken = interval(estimate).replace("–", f"{WORD_JOINER}–{WORD_JOINER}")
+    return decimal(estimate.value) + (f" (95% interval {unbroken})" if unbroken else "")
+
+
+def question(runs: Sequence[Run]) -> str:
+    """What was asked, as a question a physician would put."""
+    first = runs[0].data
+    if any(run.data.classes != first.classes for run in runs):
+        return "What can a network read from the ECG alone?"
+    if len(first.classes) > MOST_CLASSES_NAMED:
+        return f"Can a network read {len(first.classes)} findings from the ECG alone?"
+    one = len(first.classes) == 1
+    names = listing(first.title(name) if one else name for name in first.classes)
+    return f"Can a network read {names} from the ECG alone?"
+
+
+def where(run: Run) -> str:
+    """ "2,158 test ECGs of 1,885 patients"."""
+    patients = "" if run.metrics.patients is None else f" of {counted(run.metrics.patients, 'patient')}"
+    return f"{counted(run.metrics.records, f'{run.shown} ECG')}{patients}"
+
+
+def answer(run: Run) -> str:
+    """The result of one run in one or two sentences."""
+    auc, macro = run.metrics.auc, "" if len(run.data.classes) == 1 else "macro "
+    if auc.value is None:
+        return f"On {where(run)}, no class has both positives and negatives, so there is no AUC to tell."
+    text = f"On {where(run)}, {run.recipe.network.name} reaches a {macro}AUC of {with_interval(auc)}"
+    if auc.low is not None and auc.high is not None and auc.low <= 0.5 <= auc.high:
+        return f"{text}: not to be told from guessing, which gives 0.5."
+    ranked = _ranked(run)
+    if len(ranked) < 2:
+        return f"{text}; guessing would give 0.5."
+    (best, high), (worst, low) = ranked[0], ranked[-1]
+    return f"{text}; guessing would give 0.5. It reads {best} best ({high:.3f}) and {worst} least well ({low:.3f})."
+
+
+def _ranked(run: Run) -> list[tuple[str, float]]:
+    values = [(name, scores.figures.get("auc")) for name, scores in run.metrics.classes.items()]
+    known = [(name, figure.value) for name, figure in values if figure is not None and figure.value is not None]
+    return sorted(known, key=lambda pair: -pair[1])
+
+
+def comparable(runs: Sequence[Run]) -> str | None:
+    """Why figures of these runs must not be set against each other; None where they may."""
+    for what, values in (
+        ("are of different data sets", {run.metrics.dataset for run in runs}),
+        ("answer different tasks", {(run.metrics.task, run.data.classes) for run in runs}),
+        ("show different parts, test and validation", {run.shown for run in runs}),
+        ("were scored on different records or labels", {_records_scored(run) for run in runs}),
+    ):
+        if len(values) > 1:
+            return f"These runs {what}: read each for itself, their figures cannot be compared."
+    return None
+
+
+def _records_scored(run: Run) -> int | frozenset[tuple[str, bytes]]:
+    if run.predictions is None:
+        return run.metrics.records
+    rows = zip(run.predictions.records, run.predictions.labels, strict=True)
+    return frozenset((record, labels.tobytes()) for record, labels in rows)
+
+
+def comparison(runs: Sequence[Run], leads: Mapping[str, Difference]) -> str:
+    """Which run is best by macro AUC, which intervals overlap with its own, and whether its lead is more than chance.
+
+    `leads` is how far it lies above each other run on the same records; empty where that is not known.
+    """
+    known = [run for run in runs if run.metrics.auc.value is not None]
+    known.sort(key=lambda run: -(run.metrics.auc.value or 0))
+    if not known:
+        return "No run has a macro AUC: no class has both positives and negatives."
+    best, rest = known[0], known[1:]
+    macro = "" if len(best.data.classes) == 1 else "macro "
+    text = f"On {where(best)}, “{best.name}” has the highest {macro}AUC, {with_interval(best.metrics.auc)}."
+    near = [quoted(run.name) for run in rest if run.metrics.auc.overlaps(best.metrics.auc)]
+    clear = [quoted(run.name) for run in rest if run.metrics.auc.low is not None and quoted(run.name) not in near]
+    text += _of_intervals(near, "overlaps with its own", "overlap with its own")
+    text += _of_intervals(clear, "lies wholly below its own", "lie wholly below its own")
+    return text + _paired(leads)
+
+
+def _of_intervals(names: Sequence[str], one: str, several: str) -> str:
+    """A sentence on the intervals of these runs; nothing where there are none."""
+    if not names:
+        return ""
+    return (
+        f" The interval of {names[0]} {one}." if len(names) == 1 else f" The intervals of {listing(names)} {several}."
+    )
+
+
+def _paired(leads: Mapping[str, Difference]) -> str:
+    """What pairing over the same records adds to the intervals."""
+    sure = [quoted(name) for name, lead in leads.items() if lead.p < SIGNIFICANT]
+    unsure = [quoted(name) for name, lead in leads.items() if lead.p >= SIGNIFICANT]
+    if not leads:
+        return ""
+    if not sure:
+        return f" Paired over the same records, its lead over {listing(unsure, 'or')} could be chance."
+    more = f", that over {listing(unsure, 'or')} could be" if unsure else ""
+    return f" Paired over the same records, its lead over {listing(sure)} is more than chance{more}."
+
+
+def quoted(name: str) -> str:
+    return f"“{name}”"
+
+
+def honesty(run: Run) -> str:
+    """Which records the figures are of, and what those records had been used for."""
+    folds = run.data.folds.get(run.shown, [])
+    named = f" ({'fold' if len(folds) == 1 else 'folds'} {ranges(folds)})" if folds else ""
+    if run.shown == "validation":
+        return (
+            f"These are validation figures{named}. The same records chose the epoch that was kept, the calibration and "
+            "the thresholds, so the figures flatter the network. Evaluate the test folds for figures to quote."
+        )
+    return (
+        f"These are test figures{named}: no choice was made on these records. The epoch that was kept, the calibration "
+        "and the thresholds were chosen on the validation records, whose figures are therefore not shown."
+    )
+
+
+def cautions(runs: Sequence[Run]) -> list[str]:
+    """What a careful reader would want to be told beside the figures."""
+    found = []
+    if any(run.data.dataset in SIMULATED for run in runs):
+        found.append("The ECGs are simulated. How well a network reads them says nothing about patients.")
+    for run in runs:
+        of = f"{run.name}: " if len(runs) > 1 else ""
+        if run.metrics.absent:
+            have, are = ("has", "is") if len(run.metrics.absent) == 1 else ("have", "are")
+            found.append(
+                f"{of}{listing(run.metrics.absent)} {have} no positive or no negative among the {run.shown} ECGs and "
+                f"{are} left out of the macro averages."
+            )
+        few = [
+            f"{name} ({scores.positives})" for name, scores in run.metrics.classes.items()
+            if name not in run.metrics.absent and scores.positives < FEW_POSITIVES
+        ]  # fmt: skip
+        if few:
+            found.append(f"{of}few {run.shown} positives, so uncertain figures: {listing(few)}.")
+    return list(dict.fromkeys(found))
+
+
+def citations(runs: Sequence[Run]) -> list[str]:
+    """The publications of the data sets, each once."""
+    names = dict.fromkeys(run.data.dataset for run in runs)
+    return [CITATIONS[name] for name in names if name in CITATIONS]
+
+
+def mode_sentence(run: Run) -> str:
+    """How the weights were found, and how many of them learned."""
+    text = MODES.get(run.mode, run.mode)
+    if run.transfer:
+        learned, everything = run.transfer.trained_parameters, run.transfer.all_parameters
+        which = "all" if learned == everything else f"{learned:,} of"
+        text += f"; {which} {everything:,} parameters, starting from {run.transfer.source}"
+    return text
+
+
+def recipe_sentences(recipe: Recipe) -> list[tuple[str, str]]:
+    """The choices that matter most, each with its heading."""
+    signal, crop, training = recipe.signal, recipe.crop, recipe.training
+    filtered = "no filter" if signal.filter.kind == "none" else f"{signal.filter.kind} filter"
+    section = "the whole record" if crop.seconds is None else f"sections of {crop.seconds:g} s"
+    normalised = f"each {recipe.normalisation.across} normalised ({recipe.normalisation.kind})"
+    scaled = NORMALISED.get(recipe.normalisation.kind, normalised)
+    steps = listing(step.kind for step in recipe.augmentation.of) or "none"
+    one_of = "one of " if recipe.augmentation.choose == "one" and recipe.augmentation.of else ""
+    read = f"{counted(len(signal.leads), 'lead')}, {signal.rate:g} Hz, {signal.duration:g} s"
+    pace = f"AdamW at {recipe.optimizer.learning_rate:g}, {recipe.schedule.kind} schedule"
+    return [
+        ("Signal", f"{read}, {filtered}, {section}, {scaled}"),
+        ("Augmentation", f"{one_of}{steps}"),
+        (
+            "Learning",
+            f"{LOSSES[recipe.loss.kind]}, {pace}, {counted(training.epochs, 'epoch')} of batches of {training.batch}",
+        ),
+    ]

@@ -1,0 +1,125 @@
+"""Every metric with its 95% interval: a percentile bootstrap over patients.
+
+Records of one patient resemble each other, so patients are what is drawn: with replacement, each with all its records
+(Efron & Tibshirani 1993, ch. 8 and 13). A draw is a weight for each record, how often its patient came up.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from ecgenough.scoring.metrics import Floats, Predictions, Unscorable
+
+RESAMPLES = 1000
+PERCENTILES = (2.5, 97.5)
+WEIGHTS_AT_ONCE = 500_000
+
+
+def score(
+    labels: ArrayLike,
+    probabilities: ArrayLike,
+    thresholds: ArrayLike,
+    patients: Sequence[str],
+    classes: Sequence[str],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """The `records`, `patients`, `macro`, `overall`, `classes` and `absent` parts of metrics.json, as plain numbers.
+
+    `labels` and `probabilities` [records, classes], `thresholds` [classes], `patients` [records]. Each metric is
+    {"value", "low", "high"}: the value on all records, and the 2.5th and 97.5th percentile over the resamples. Classes
+    without a positive or without a negative are named in `absent` and stand nowhere else, so every number is finite.
+
+    A resample that lacks a present class's positives or negatives is skipped for that class (`skipped_resamples` counts
+    them: about exp(-k) of all where k patients have it) and its macro mean is over the other classes.
+    Raises Unscorable.
+    """
+    predictions = Predictions(labels, probabilities, thresholds)
+    _check_names(predictions, patients, classes)
+    whole = predictions.measure()
+    draws = [predictions.measure(weights) for weights in patient_weights(patients, resamples, seed)]
+    parts = {
+        part: {
+            metric: _intervals(value, np.concatenate([getattr(draw, part)[metric] for draw in draws], axis=-1))
+            for metric, value in getattr(whole, part).items()
+        }
+        for part in ("macro", "overall", "classes")
+    }
+    positives = predictions.labels.sum(axis=0)
+    return {
+        "records": len(predictions.labels),
+        "patients": len(set(patients)),
+        "macro": {metric: intervals[0] for metric, intervals in parts["macro"].items()},
+        "overall": {metric: intervals[0] for metric, intervals in parts["overall"].items()},
+        "classes": {
+            name: {metric: intervals[column] for metric, intervals in parts["classes"].items()}
+            | {"positives": int(positives[column]), "threshold": float(predictions.thresholds[column])}
+            for column, name in enumerate(classes)
+            if column not in predictions.absent
+        },
+        "absent": [classes[column] for column in predictions.absent],
+    }
+
+
+def patient_weights(patients: Sequence[str], resamples: int, seed: int) -> Iterator[Floats]:
+    """Blocks of bootstrap weights [records, draws], `resamples` draws in all.
+
+    Draw after draw, `numpy.random.default_rng(seed).integers(n, size=n)` picks from the n patients in sorted order.
+    """
+    if resamples < 1:
+        raise Unscorable(f"an interval needs at least one resample, not {resamples}.")
+    names, patient = np.unique(np.asarray(patients, dtype=str), return_inverse=True)
+    rng = np.random.default_rng(seed)
+    block = max(1, WEIGHTS_AT_ONCE // len(patient))
+    for start in range(0, resamples, block):
+        yield _drawn(rng, len(names), min(block, resamples - start))[patient]
+
+
+def skipped_resamples(
+    labels: ArrayLike, patients: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
+) -> NDArray[np.int64]:
+    """In how many of the resamples of `score` each class has no positive or no negative, [classes]."""
+    truth = np.asarray(labels, dtype=bool)
+    skipped = np.zeros(truth.shape[1], dtype=np.int64)
+    for weights in patient_weights(patients, resamples, seed):
+        skipped += ((truth.T @ weights == 0) | (~truth.T @ weights == 0)).sum(axis=1)
+    return skipped
+
+
+def percentile_interval(draws: Floats) -> tuple[float, float]:
+    """The 2.5th and 97.5th percentile of the draws that are not NaN. Raises Unscorable if all are."""
+    usable = draws[~np.isnan(draws)]
+    if not usable.size:
+        raise Unscorable(f"none of {draws.size:,} resamples has positives and negatives; use more resamples.")
+    low, high = np.percentile(usable, PERCENTILES)
+    return float(low), float(high)
+
+
+def _drawn(rng: np.random.Generator, patients: int, draws: int) -> Floats:
+    """How often each patient comes up, [patients, draws]."""
+    picks = [rng.integers(patients, size=patients) for _ in range(draws)]
+    return np.stack([np.bincount(pick, minlength=patients) for pick in picks], axis=1).astype(np.float64)
+
+
+def _intervals(values: Floats, draws: Floats) -> list[Mapping[str, float] | None]:
+    """{"value", "low", "high"} for each value and its draws on the last axis; None where the value is NaN."""
+    return [
+        None if np.isnan(value) else _interval(float(value), drawn)
+        for value, drawn in zip(np.atleast_1d(values), np.atleast_2d(draws), strict=True)
+    ]
+
+
+def _interval(value: float, draws: Floats) -> dict[str, float]:
+    low, high = percentile_interval(draws)
+    return {"value": value, "low": low, "high": high}
+
+
+def _check_names(predictions: Predictions, patients: Sequence[str], classes: Sequence[str]) -> None:
+    records, columns = predictions.labels.shape
+    if len(patients) != records:
+        raise Unscorable(f"{len(patients):,} patients are named for {records:,} records; name one for each record.")
+    if len(classes) != columns or len(set(classes)) != columns:
+        raise Unscorable(f"{len(set(classes))} different class names are given for {columns} columns of labels.")

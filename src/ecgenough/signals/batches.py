@@ -1,0 +1,312 @@
+"""Batches: rows of a store -> normalised tensors on the device, augmented for training, as they are for evaluation.
+
+The way of a training batch: int16 counts of the crops -> mV -> augmentation -> normalisation. Augmentation comes first,
+so that a normalisation that looks at one record sees what a recorder would have given. Every random choice of an epoch
+comes from the recipe's seed and the epoch's number, for the whole batch and before it is shared out: any number of
+devices sees the same.
+"""
+
+import hashlib
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ecgenough.errors import WrongRequest
+from ecgenough.recipe import Recipe
+from ecgenough.signals.augmentation import Augmenter, share_of
+from ecgenough.signals.normalisation import Normaliser, forget_pages, read_rows
+from ecgenough.signals.store import MICROVOLTS, Store
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Normalised ECGs, their labels `[batch, classes]` and their rows in the store `[batch]`, on one device.
+
+    `ecg` is `[batch, leads, samples]` in training and `[batch, crops, leads, samples]` in evaluation.
+    """
+
+    ecg: Tensor
+    labels: Tensor
+    rows: Tensor
+
+
+class Batches:
+    """The records `rows` of a store, batch by batch. `len()` is how many an epoch shows, `steps` in how many batches.
+
+    With `world` devices each makes its own Batches of the same rows with its `rank`, and gets its share of every batch,
+    in evaluation too: join the answers by `Batch.rows`.
+    `placement` says in a sentence where the signals are; `identity` changes with the data.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        rows: Rows,
+        task: str,
+        recipe: Recipe,
+        normaliser: Normaliser,
+        device: torch.device,
+        rank: int = 0,
+        world: int = 1,
+    ) -> None:
+        """Raises WrongRequest where the store was not conditioned as the recipe says, or gives no such labels."""
+        _check_fit(store, recipe)
+        rows = np.array(rows, dtype=np.int64)
+        self.recipe, self.device, self.rank, self.world = recipe, device, rank, world
+        self.normaliser = normaliser.to(device)
+        self._augmenter = Augmenter(recipe.augmentation, store.rate)
+        self._patients = [store.patients[row] for row in rows]
+        self._valid = store.valid[rows].astype(np.int64)
+        self._leads, self._samples = store.signals.shape[1:]
+        self._length = crop_samples(recipe, self._samples)
+        self._time = torch.arange(self._length, device=device)
+        self._truth = np.asarray(store.task(task).labels[rows], dtype=np.float32)
+        self._labels = torch.from_numpy(self._truth).to(device)
+        self._targets = torch.from_numpy(_targets(store, rows, task, recipe)).to(device)
+        self._rows = torch.from_numpy(rows).to(device)
+        kept = Resident if fits(store, rows, device) else Streamed
+        self._signals: Signals = kept(store, rows, device)
+        self.placement = self._signals.placement
+        self.identity = f"{store.fingerprint}-{task}-{hashlib.sha256(rows.tobytes()).hexdigest()[:16]}"
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def steps(self) -> int:
+        """Batches in a training epoch."""
+        return len(training_parts(len(self), self.recipe.training.batch))
+
+    def training(self, epoch: int) -> Iterator[Batch]:
+        """One epoch: every row once where `training.sampling` is shuffle, else as many drawn with replacement.
+
+        Order, crops and augmentation follow from the recipe's seed and `epoch`. Raises WrongRequest where a batch
+        is too small to give every device two records (batch norm cannot learn from one).
+        """
+        whole = training_parts(len(self), self.recipe.training.batch)
+        if self.world > 1 and any(part.stop - part.start < 2 * self.world for part in whole):
+            raise WrongRequest(f"training.batch of {self.recipe.training.batch} is too small for {self.world} devices.")
+        own = [self._share(part) for part in whole]
+        random = np.random.default_rng([self.recipe.seed, epoch])
+        order = sampled(self.recipe.training.sampling, random, self._truth, self._patients)
+        spare = np.maximum(self._valid[order] - self._length, 0)
+        starts = np.floor(random.random(len(order)) * (spare + 1)).astype(np.int64)
+        rng = torch.Generator(self.device).manual_seed(int(random.integers(2**62)))
+        positions = torch.from_numpy(order).to(self.device)
+        valid = torch.from_numpy(self._valid[order] - starts).to(self.device)
+        for part, mine, counts in zip(whole, own, self._signals.read(order, starts, own, self._length), strict=True):
+            shape = torch.Size((part.stop - part.start, self._leads, self._length))
+            drawn = share_of(self._augmenter.draw(shape, rng), slice(mine.start - part.start, mine.stop - part.start))
+            mask = self._time < valid[mine, None, None]
+            ecg = self._augmenter.apply(counts.float().div_(MICROVOLTS), mask, drawn)
+            at = positions[mine]
+            yield Batch(self.normaliser(ecg, mask), self._targets[at], self._rows[at])
+
+    def evaluation(self, batch: int = 256) -> Iterator[Batch]:
+        """Every row once and in order, nothing drawn, with hard labels; see `evaluation_crops`."""
+        own = [self._share(part) for part in _slices(len(self), batch)]
+        own = [mine for mine in own if mine.stop > mine.start]
+        order = np.arange(len(self))
+        valid = torch.from_numpy(self._valid).to(self.device)
+        counted = self._signals.read(order, np.zeros_like(order), own, self._samples)
+        for mine, counts in zip(own, counted, strict=True):
+            ecg = counts.float().div_(MICROVOLTS)
+            crops = evaluation_crops(ecg, valid[mine], self.recipe, self.normaliser)
+            yield Batch(crops, self._labels[mine], self._rows[mine])
+
+    def _share(self, part: slice) -> slice:
+        """This device's part of a batch; shares differ by one record at most."""
+        size = part.stop - part.start
+        return slice(part.start + size * self.rank // self.world, part.start + size * (self.rank + 1) // self.world)
+
+
+def evaluation_crops(ecg: Tensor, valid: Tensor, recipe: Recipe, normaliser: Normaliser) -> Tensor:
+    """Conditioned ECGs in mV `[batch, leads, samples]` -> what a network is shown: `[batch, crops, leads, samples]`.
+
+    `valid` `[batch]` says how many samples are signal. One crop from the centre of the signal, or `crop.crops` evenly
+    spaced from its start to its end; where the crop is all that is conditioned, one. A signal shorter than the crop
+    comes with padding.
+    """
+    length = crop_samples(recipe, ecg.shape[-1])
+    if length == ecg.shape[-1]:
+        starts = torch.zeros_like(valid)[:, None]
+        crops = ecg[:, None]
+    else:
+        starts = _evaluation_starts((valid - length).clamp(min=0), recipe)
+        record = torch.arange(len(ecg), device=ecg.device)[:, None]
+        crops = ecg.unfold(-1, length, 1)[record, :, starts]
+    mask = torch.arange(length, device=ecg.device) < (valid[:, None] - starts)[..., None, None]
+    normalised: Tensor = normaliser(crops.flatten(0, 1), mask.flatten(0, 1))
+    return normalised.view(crops.shape)
+
+
+def crop_samples(recipe: Recipe, samples: int) -> int:
+    """How many of the conditioned `samples` a network sees. Raises WrongRequest where the crop is longer than these."""
+    if recipe.crop.seconds is None:
+        return samples
+    length = round(recipe.crop.seconds * recipe.signal.rate)
+    if not 1 <= length <= samples:
+        has = f"{samples / recipe.signal.rate:g} s at {recipe.signal.rate:g} Hz"
+        raise WrongRequest(f"crop.seconds of {recipe.crop.seconds:g} does not fit: records are conditioned to {has}.")
+    return length
+
+
+def training_parts(records: int, batch: int) -> list[slice]:
+    """An epoch's batches. A last one of a single record, or below an eighth of a batch, joins the one before it.
+
+    So batch norm never sees one record alone, nor, on up to batch / 16 devices, does any device.
+    """
+    parts = _slices(records, batch)
+    if len(parts) > 1 and parts[-1].stop - parts[-1].start < min(batch, max(2, batch / 8)):
+        parts[-2:] = [slice(parts[-2].start, parts[-1].stop)]
+    return parts
+
+
+def sampled(how: str, random: np.random.Generator, labels: NDArray[np.float32], patients: Sequence[str]) -> Rows:
+    """Positions of the records of one epoch, as many as there are.
+
+    `shuffle`: each once. The others draw with replacement: `class-balanced` with probability proportional to the sum
+    over a record's classes of 1 / the class's records, those of no class being a class of their own (so a binary task
+    is balanced half and half); `patient-balanced` so that each patient is as likely as any other; records without a
+    patient's name count as one patient each.
+    """
+    if how == "shuffle":
+        return random.permutation(len(labels))
+    if how == "class-balanced":
+        classes = np.column_stack([labels > 0.5, ~(labels > 0.5).any(axis=1)])
+        weights = (classes / np.maximum(classes.sum(axis=0), 1)).sum(axis=1)
+    else:
+        names = [patient or f"\0{position}" for position, patient in enumerate(patients)]
+        _, which, records = np.unique(names, return_inverse=True, return_counts=True)
+        weights = 1 / records[which]
+    return random.choice(len(labels), size=len(labels), p=weights / weights.sum())
+
+
+# --- where the signals are -----------------------------------------------------------------------------------------
+
+
+class Signals(Protocol):
+    """Gives crops of the records at `order`, each from its start in `starts`, part by part.
+
+    A part is int16 counts `[records, leads, length]` on the device.
+    """
+
+    placement: str
+
+    def read(self, order: Rows, starts: Rows, parts: Sequence[slice], length: int) -> Iterator[Tensor]: ...
+
+
+class Resident:
+    """All signals of the rows, on the device, as the int16 they are stored in."""
+
+    def __init__(self, store: Store, rows: Rows, device: torch.device) -> None:
+        self._counts = torch.empty((len(rows), *store.signals.shape[1:]), dtype=torch.int16, device=device)
+        for part in _slices(len(rows), 1024):
+            self._counts[part] = torch.from_numpy(read_rows(store.signals, rows[part])).to(device)
+        self.placement = f"{len(rows):,} records ({_size(self._counts.nbytes)}) held on {device}"
+
+    def read(self, order: Rows, starts: Rows, parts: Sequence[slice], length: int) -> Iterator[Tensor]:
+        at, since = (torch.from_numpy(which).to(self._counts.device) for which in (order, starts))
+        lead = torch.arange(self._counts.shape[1], device=self._counts.device)
+        windows = self._counts.unfold(-1, length, 1)
+        for part in parts:
+            if length == self._counts.shape[-1]:
+                yield self._counts.index_select(0, at[part])
+            else:
+                yield windows[at[part, None], lead, since[part, None]]
+
+
+class Streamed:
+    """Signals read from the store's file by a thread, two batches ahead; memory does not grow with the file."""
+
+    def __init__(self, store: Store, rows: Rows, device: torch.device) -> None:
+        self._signals, self._rows, self._device = store.signals, rows, device
+        size = _size(len(rows) * _record_bytes(store))
+        self.placement = f"{len(rows):,} records ({size}) read from {store.path} as they are needed"
+
+    def read(self, order: Rows, starts: Rows, parts: Sequence[slice], length: int) -> Iterator[Tensor]:
+        with ThreadPoolExecutor(1, thread_name_prefix="batches") as reader:
+            waiting: deque[Future[Tensor]] = deque()
+            for part in parts:
+                waiting.append(reader.submit(self._crops, self._rows[order[part]], starts[part], length))
+                if len(waiting) > 2:
+                    yield self._moved(waiting.popleft())
+            while waiting:
+                yield self._moved(waiting.popleft())
+
+    def _crops(self, rows: Rows, starts: Rows, length: int) -> Tensor:
+        if length == self._signals.shape[-1]:
+            counts = read_rows(self._signals, rows)
+        else:
+            windows = np.lib.stride_tricks.sliding_window_view(np.asarray(self._signals), length, axis=-1)
+            counts = windows[rows[:, None], np.arange(windows.shape[1]), starts[:, None]]
+            forget_pages(self._signals)
+        crops = torch.from_numpy(counts)
+        return crops.pin_memory() if self._device.type == "cuda" else crops
+
+    def _moved(self, crops: "Future[Tensor]") -> Tensor:
+        return crops.result().to(self._device, non_blocking=True)
+
+
+def fits(store: Store, rows: Rows, device: torch.device) -> bool:
+    """Whether the signals of the rows should live on the device: within half of a GPU's free memory.
+
+    Not on the CPU, where the file's pages in the system's cache are read as fast as a copy (0.5 ms a batch of 128 x 12
+    x 1000).
+    """
+    if device.type != "cuda":
+        return False
+    free, _ = torch.cuda.mem_get_info(device)
+    return len(rows) * _record_bytes(store) <= free / 2
+
+
+def _record_bytes(store: Store) -> int:
+    leads, samples = store.signals.shape[1:]
+    return int(leads) * int(samples) * 2
+
+
+def _size(number: int) -> str:
+    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.0f} MB"
+
+
+# --- what is shown -------------------------------------------------------------------------------------------------
+
+
+def _check_fit(store: Store, recipe: Recipe) -> None:
+    asked, there = recipe.signal, store.signal
+    for key in type(asked).model_fields:
+        if getattr(asked, key) != getattr(there, key):
+            raise WrongRequest(
+                f"{store.path} was conditioned with another signal.{key} than the recipe's; prepare anew."
+            )
+
+
+def _targets(store: Store, rows: Rows, task: str, recipe: Recipe) -> NDArray[np.float32]:
+    """What training is to answer: labels of 0 and 1, or the likelihoods of the recipe's wish."""
+    truth = store.task(task)
+    if recipe.labels == "hard":
+        return np.asarray(truth.labels[rows], dtype=np.float32)
+    if truth.likelihoods is None:
+        raise WrongRequest(f'labels "likelihood": task {task} of {store.name} states none. Use labels: hard.')
+    return np.asarray(truth.likelihoods[rows], dtype=np.float32)
+
+
+def _evaluation_starts(spare: Tensor, recipe: Recipe) -> Tensor:
+    """First samples `[batch, crops]` of the crops, where `spare` `[batch]` samples of signal do not fit into one."""
+    crops = recipe.crop.crops
+    if recipe.crop.evaluation == "centre" or crops == 1:
+        return (spare // 2)[:, None]
+    return spare[:, None] * torch.arange(crops, device=spare.device) // (crops - 1)
+
+
+def _slices(records: int, batch: int) -> list[slice]:
+    return [slice(start, min(start + batch, records)) for start in range(0, records, batch)]

@@ -1,0 +1,152 @@
+"""Reading and conditioning a collection in blocks of records, on all cores."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from itertools import islice
+from multiprocessing.connection import wait
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgenough import formats
+from ecgenough.errors import EcgenoughError
+from ecgenough.formats.table import TableLayout
+from ecgenough.recipe import Signal
+from ecgenough.signals.conditioning import condition_batch, samples_of, usable
+from ecgenough.signals.store import to_microvolts, waveform_hash
+
+TOGETHER = 32  # records held in memory at their own rate by one process
+
+
+@dataclass(frozen=True)
+class Request:
+    """Consecutive records of a collection: their paths below `root`, the first one's place in the listing."""
+
+    root: Path
+    paths: tuple[str, ...]
+    first: int
+    settings: Signal
+    layout: TableLayout | None = None
+
+
+@dataclass
+class Outcome:
+    """What became of consecutive records: of each kept row its place in the listing, valid samples, hash and clipped
+    samples; of each broken record its place and the reason."""
+
+    listing: list[int] = field(default_factory=list)
+    valid: list[int] = field(default_factory=list)
+    hashes: list[int] = field(default_factory=list)
+    clipped: list[int] = field(default_factory=list)
+    broken: list[tuple[int, str]] = field(default_factory=list)
+
+    @property
+    def records(self) -> int:
+        return len(self.listing) + len(self.broken)
+
+    def extend(self, other: "Outcome") -> None:
+        """Add what became of the records that follow."""
+        self.listing += other.listing
+        self.valid += other.valid
+        self.hashes += other.hashes
+        self.clipped += other.clipped
+        self.broken += other.broken
+
+
+@dataclass(frozen=True, eq=False)
+class Block:
+    """Conditioned rows, int16 µV `[kept, leads, samples]`, and what became of every record of the block."""
+
+    rows: NDArray[np.int16]
+    outcome: Outcome
+
+
+def condition_block(request: Request) -> Block:
+    """Read and condition the records of one block; those that cannot be used are told, not raised.
+
+    Raises WrongRequest for settings that fit no recording.
+    """
+    shape = (len(request.paths), len(request.settings.leads), samples_of(request.settings))
+    rows, outcome = np.zeros(shape, dtype="<i2"), Outcome()
+    valid, clipped = np.zeros(shape[0], dtype=np.int32), np.zeros(shape[0], dtype=np.int32)
+    for start in range(0, shape[0], TOGETHER):
+        for (rate, _), members in _alike(request, range(start, min(start + TOGETHER, shape[0])), outcome).items():
+            at = [place for place, _ in members]
+            batch = condition_batch(np.stack([voltages for _, voltages in members]), rate, request.settings)
+            rows[at], clipped[at] = to_microvolts(batch.signal)
+            valid[at] = batch.valid
+    broken = {place for place, _ in outcome.broken}
+    kept = [place for place in range(shape[0]) if place + request.first not in broken]
+    outcome.listing = [place + request.first for place in kept]
+    outcome.valid, outcome.clipped = valid[kept].tolist(), clipped[kept].tolist()
+    rows = rows[kept] if broken else rows
+    outcome.hashes = [waveform_hash(row.tobytes()) for row in rows]
+    return Block(rows, outcome)
+
+
+Members = list[tuple[int, NDArray[np.float32]]]
+
+
+def _alike(request: Request, places: range, outcome: Outcome) -> dict[tuple[float, int], Members]:
+    """Usable signals of the records at `places`, by rate and length; the others go to `outcome.broken`."""
+    groups: dict[tuple[float, int], Members] = {}
+    for place in places:
+        try:
+            ecg = formats.read(request.root / request.paths[place], request.layout)
+            voltages = usable(ecg, request.settings)
+        except EcgenoughError as error:
+            outcome.broken.append((place + request.first, str(error)))
+        except OSError as error:
+            outcome.broken.append((place + request.first, f"{request.paths[place]}: {error.strerror or error}."))
+        else:
+            groups.setdefault((ecg.rate, voltages.shape[1]), []).append((place, voltages))
+    return groups
+
+
+def conditioned_blocks(requests: Sequence[Request], workers: int) -> Iterator[Block]:
+    """The block of every request, in order, from `workers` processes that run a few blocks ahead.
+
+    Raises EcgenoughError where a process dies, as it does when memory runs out.
+    """
+    if min(workers, len(requests)) <= 1:
+        yield from map(condition_block, requests)
+        return
+    # Workers run NumPy and SciPy only, so a fork beside torch's threads is safe; it imports nothing anew.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    pool = ProcessPoolExecutor(min(workers, len(requests)), mp_context=context, initializer=_begin_worker)
+    coming = iter(requests)
+    try:
+        ahead = deque(pool.submit(condition_block, request) for request in islice(coming, 2 * workers))
+        while ahead:
+            block = ahead.popleft().result()
+            ahead.extend(pool.submit(condition_block, request) for request in islice(coming, 1))
+            yield block
+    except BrokenProcessPool:
+        raise EcgenoughError(
+            "a process that prepared records was killed, perhaps for want of memory. "
+            "Run the same command with fewer workers; it goes on where it stopped."
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the parent, and end when it does: a killed parent cannot tell its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -1,0 +1,219 @@
+"""A collection conditioned once: `prepare` makes its store, or finds it made."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ecgenough.datasets.table import Dataset
+from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.files import write_text, written_aside
+from ecgenough.progress import say
+from ecgenough.recipe import Signal, fingerprint
+from ecgenough.signals.blocks import Outcome
+from ecgenough.signals.building import JOURNAL, alone, build_signals, disk_failures, sync_folder
+from ecgenough.signals.conditioning import check_settings, samples_of
+from ecgenough.signals.store import DESCRIPTION, FORMAT, LARGEST, MICROVOLTS, TABLE, Store, pack_table, table_digest
+
+
+def prepare(dataset: Dataset, signal: Signal, folder: str | Path, workers: int | None = None) -> Store:
+    """The store of `dataset` conditioned as `signal` says, in a folder of its own below `folder`.
+
+    It is made again only if the conditioning, the list of records or one of their files has changed; where only labels,
+    folds or patients have, the table alone is. Records that cannot be used are left out and told in `Store.rejected`. A
+    killed run is taken up where it stopped. `workers` is the number of processes, by default one a core.
+
+    Raises WrongRequest for settings that fit no recording, EcgenoughError where no record fits or the disk fails.
+    """
+    check_settings(signal)
+    if workers is not None and workers < 1:
+        raise WrongRequest(f"{workers} workers cannot prepare anything; give at least 1.")
+    plan = Plan.of(dataset, signal, Path(folder))
+    if (store := plan.made()) is not None and plan.describes(store):
+        return store
+    with disk_failures(plan.path, plan.part), alone(plan.path.with_name(f"{plan.path.name}.lock"), dataset.name):
+        if (store := plan.made()) is None:  # another process may just have made it
+            plan.make(workers or os.cpu_count() or 1)
+            store = Store.open(plan.path)
+            _tell(store)
+        if not plan.describes(store):
+            plan.describe(plan.path, plan.outcome_of(store))
+            say(f"{dataset.name}: labels, folds or patients have changed; {plan.path} has the new ones now.")
+            store = Store.open(plan.path)
+    return store
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A collection, how it is to be conditioned, and the folder its store goes to."""
+
+    dataset: Dataset
+    signal: Signal
+    fingerprint: str
+    path: Path
+
+    @classmethod
+    def of(cls, dataset: Dataset, signal: Signal, folder: Path) -> "Plan":
+        name = re.sub(r"[^\w.-]+", "-", dataset.name).strip("-.") or "collection"
+        fingerprint = store_fingerprint(dataset, signal)
+        return cls(dataset, signal, fingerprint, folder / f"{name}-{fingerprint}")
+
+    @property
+    def part(self) -> Path:
+        """Where the store is built before it is renamed to `path`."""
+        return self.path.with_name(f"{self.path.name}.part")
+
+    def made(self) -> Store | None:
+        """The finished store; None where there is none, or one that is damaged."""
+        if not self.path.exists():
+            return None
+        try:
+            return Store.open(self.path)
+        except EcgenoughError:
+            return None
+
+    def make(self, workers: int) -> None:
+        """Build the store aside, as far as a killed run has not, and put it in its place."""
+        if self.path.exists():
+            say(f"{self.path} is damaged and is made again.")
+            shutil.rmtree(self.path)
+        if not (self.part / DESCRIPTION).exists():
+            outcome = build_signals(self.part, self.dataset, self.signal, workers)
+            if not outcome.listing:
+                shutil.rmtree(self.part)
+                reason = outcome.broken[0][1]
+                raise EcgenoughError(f"no record of {self.dataset.name} can be used; the first because: {reason}")
+            self.describe(self.part, outcome)
+        (self.part / JOURNAL).unlink(missing_ok=True)
+        self.part.rename(self.path)
+        sync_folder(self.path.parent)
+
+    def describe(self, folder: Path, outcome: Outcome) -> None:
+        """Write table.npz and then store.json, which makes the store whole."""
+        for stray in folder.glob(".*.part"):  # of a killed run
+            stray.unlink()
+        table = _table(self.dataset, outcome)
+        with written_aside(folder / TABLE) as aside:
+            aside.write_bytes(table)
+        write_text(folder / DESCRIPTION, self._description(outcome, table))
+
+    def describes(self, store: Store) -> bool:
+        """Whether the store's table is what the collection says of its records now."""
+        outcome = self.outcome_of(store)
+        text = self._description(outcome, _table(self.dataset, outcome))
+        return text == (store.path / DESCRIPTION).read_text(encoding="utf-8")
+
+    def outcome_of(self, store: Store) -> Outcome:
+        """What became of the collection's records when the store was made."""
+        places = sorted(set(range(len(self.dataset.records))) - set(store.listing.tolist()))
+        reasons = [reason for _, reason in store.rejected[len(store.rejected) - len(places) :]]
+        return Outcome(
+            listing=store.listing.tolist(),
+            valid=store.valid.tolist(),
+            hashes=store.hashes.tolist(),
+            clipped=store.clipped.tolist(),
+            broken=list(zip(places, reasons, strict=True)),
+        )
+
+    def _description(self, outcome: Outcome, table: bytes) -> str:
+        dataset = self.dataset
+        about = {
+            "format": FORMAT,
+            "name": dataset.name,
+            "fingerprint": self.fingerprint,
+            "rate": self.signal.rate,
+            "leads": self.signal.leads,
+            "samples": samples_of(self.signal),
+            "records": len(outcome.listing),
+            "signal": self.signal.model_dump(mode="json"),
+            "tasks": list(dataset.tasks),
+            "default_task": dataset.default_task,
+            "train_folds": dataset.train_folds,
+            "validation_folds": dataset.validation_folds,
+            "test_folds": dataset.test_folds,
+            "table": table_digest(table),
+            # Those found while listing come first, then those that conditioning refused: `outcome_of` counts on it.
+            "rejected": [*dataset.rejected, *((dataset.records[place], reason) for place, reason in outcome.broken)],
+        }
+        return json.dumps(about, indent=1, ensure_ascii=False) + "\n"
+
+
+def store_fingerprint(dataset: Dataset, signal: Signal) -> str:
+    """Sixteen hex digits over all that decides the signals: format, conditioning, layout, and each record's files.
+
+    A file is known by its size and time of change; a record's files share its name up to the last dot.
+    """
+    files = hashlib.blake2b(digest_size=16)
+    for path, state in zip(dataset.paths, _states(dataset), strict=True):
+        files.update(f"{path}\0{state}\n".encode(errors="surrogateescape"))
+    return fingerprint(
+        {
+            "format": FORMAT,
+            "signal": signal.model_dump(mode="json"),
+            "layout": asdict(dataset.layout) if dataset.layout else None,
+            "files": files.hexdigest(),
+        }
+    )
+
+
+def _states(dataset: Dataset) -> Iterator[str]:
+    """For each record the name, size and time of change of its files; nothing for a file that is not there."""
+    places = [os.path.split(path) for path in dataset.paths]
+    wanted: dict[str, set[str]] = defaultdict(set)
+    for folder, name in places:
+        wanted[folder].update((name, _stem(name)))
+    found = {folder: _files(dataset.root / folder, names) for folder, names in wanted.items()}
+    for folder, name in places:
+        states = {state for key in (name, _stem(name)) for state in found[folder].get(key, ())}
+        yield " ".join(sorted(states))
+
+
+def _files(folder: Path, stems: set[str]) -> dict[str, list[str]]:
+    """Name, size and time of change of the files in `folder` whose name up to the last dot is one of `stems`."""
+    states: dict[str, list[str]] = defaultdict(list)
+    if not folder.is_dir():
+        return states
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            stem = _stem(entry.name)
+            if stem in stems and entry.is_file():  # a link that leads nowhere is none
+                about = entry.stat()
+                states[stem].append(f"{entry.name}:{about.st_size}:{about.st_mtime_ns}")
+    return states
+
+
+def _stem(name: str) -> str:
+    return name.rpartition(".")[0] or name
+
+
+def _table(dataset: Dataset, outcome: Outcome) -> bytes:
+    rows = np.asarray(outcome.listing, dtype=np.int64)
+    columns = {
+        "records": np.asarray(dataset.records, dtype=np.str_)[rows],
+        "patients": np.asarray(dataset.patients, dtype=np.str_)[rows],
+        "sexes": np.asarray(dataset.sexes, dtype=np.str_)[rows],
+        "folds": np.asarray(dataset.folds, dtype=np.int64)[rows],
+        "ages": np.asarray(dataset.ages, dtype=np.float32)[rows],
+        "listing": rows,
+        "valid": np.asarray(outcome.valid, dtype=np.int32),
+        "hashes": np.asarray(outcome.hashes, dtype=np.uint64),
+        "clipped": np.asarray(outcome.clipped, dtype=np.int32),
+    }
+    return pack_table(columns, list(dataset.tasks.values()), rows)
+
+
+def _tell(store: Store) -> None:
+    say(f"{store.name}: {len(store.records):,} records prepared, {len(store.rejected):,} rejected.")
+    clipped = np.flatnonzero(store.clipped)
+    if len(clipped):
+        say(
+            f"{store.name}: {len(clipped):,} records go beyond ±{LARGEST / MICROVOLTS:g} mV and were clipped there, "
+            f"{store.clipped.sum():,} samples in all, first {store.records[clipped[0]]}. Is their unit right?"
+        )

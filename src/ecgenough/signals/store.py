@@ -1,0 +1,212 @@
+"""A collection conditioned once and kept on disk, read without copying. Needs no more than NumPy.
+
+A store is a folder of three files:
+
+    signals.i16   little-endian int16 [records, leads, samples] in µV, no header
+    table.npz     records, patients, folds, ages, sexes, valid lengths, waveform hashes, and the labels of every task
+    store.json    what the other two mean: format, name, rate, leads, conditioning, fold roles, rejected records
+"""
+
+import hashlib
+import io
+import json
+import math
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgenough.datasets.table import Task
+from ecgenough.errors import EcgenoughError, WrongRequest, nearest
+from ecgenough.recipe import Signal
+
+FORMAT = 1
+SIGNALS, TABLE, DESCRIPTION = "signals.i16", "table.npz", "store.json"
+MICROVOLTS = 1000.0  # per mV; one count of a store is 1 µV
+LARGEST = 32767  # counts; the range is symmetric
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, eq=False)
+class Store:
+    """Conditioned signals with all that is known about their records.
+
+    `signals` is int16 `[records, leads, samples]` in µV, memory-mapped, read-only; after `valid[row]` samples a row is
+    zero padding. `hashes` tell equal waveforms. `clipped` counts each row's samples that lay beyond ±32.767 mV.
+    `listing` is the row's place among the records that the collection listed. `rejected` holds (record, reason).
+    """
+
+    path: Path
+    name: str
+    fingerprint: str
+    signal: Signal
+    signals: NDArray[np.int16]
+    records: tuple[str, ...]
+    patients: tuple[str, ...]
+    folds: NDArray[np.int64]
+    ages: NDArray[np.float32]
+    sexes: tuple[str, ...]
+    valid: NDArray[np.int32]
+    hashes: NDArray[np.uint64]
+    clipped: NDArray[np.int32]
+    listing: NDArray[np.int64]
+    tasks: dict[str, Task]
+    default_task: str
+    train_folds: tuple[int, ...]
+    validation_folds: tuple[int, ...]
+    test_folds: tuple[int, ...]
+    rejected: tuple[tuple[str, str], ...]
+
+    @property
+    def rate(self) -> float:
+        return self.signal.rate
+
+    @property
+    def leads(self) -> tuple[str, ...]:
+        return self.signal.leads
+
+    @property
+    def samples(self) -> int:
+        return int(self.signals.shape[2])
+
+    @classmethod
+    def open(cls, path: str | Path) -> Self:
+        """Open the store in folder `path`.
+
+        Raises WrongRequest where there is none, EcgenoughError for another format version or files that do not fit.
+        """
+        folder = Path(path)
+        about = _read_description(folder)
+        table = _read_table(folder, about)
+        try:
+            return cls._of(folder, about, table)
+        except (KeyError, TypeError, ValueError) as error:
+            raise _damaged(folder, DESCRIPTION, f"does not hold what it should ({error})") from None
+
+    @classmethod
+    def _of(cls, folder: Path, about: Mapping[str, Any], table: Arrays) -> Self:
+        signal = Signal.model_validate(about["signal"])
+        return cls(
+            path=folder,
+            name=str(about["name"]),
+            fingerprint=str(about["fingerprint"]),
+            signal=signal,
+            signals=_map_signals(folder, about, signal),
+            records=_words(table["records"]),
+            patients=_words(table["patients"]),
+            sexes=_words(table["sexes"]),
+            **{column: table[column] for column in ("folds", "ages", "valid", "hashes", "clipped", "listing")},
+            tasks=_unpack_tasks(about["tasks"], table),
+            default_task=str(about["default_task"]),
+            train_folds=tuple(about["train_folds"]),
+            validation_folds=tuple(about["validation_folds"]),
+            test_folds=tuple(about["test_folds"]),
+            rejected=tuple((str(record), str(reason)) for record, reason in about["rejected"]),
+        )
+
+    def task(self, name: str | None = None) -> Task:
+        """The task of that name, or the default one. Raises WrongRequest with the nearest name."""
+        wanted = self.default_task if name is None else name
+        if wanted not in self.tasks:
+            raise WrongRequest(f'{self.name} has no task "{wanted}". {nearest(wanted, self.tasks)}')
+        return self.tasks[wanted]
+
+    def rows(self, task: str | None, folds: Sequence[int]) -> NDArray[np.int64]:
+        """The rows of `signals`, ascending, that take part in the task and lie in one of the folds."""
+        return np.flatnonzero(self.task(task).listed & np.isin(self.folds, list(folds)))
+
+
+def to_microvolts(signal: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
+    """mV `[..., leads, samples]` -> counts of 1 µV, and how many samples `[...]` did not fit and were clipped."""
+    counts = np.rint(signal * np.float32(MICROVOLTS))
+    clipped = (np.abs(counts) > LARGEST).sum(axis=(-2, -1), dtype=np.int32)
+    return np.clip(counts, -LARGEST, LARGEST).astype("<i2"), clipped
+
+
+def waveform_hash(row: bytes) -> int:
+    """64 bits of BLAKE2b over a row of counts as stored: equal for equal waveforms, whatever their names."""
+    return int.from_bytes(hashlib.blake2b(row, digest_size=8).digest(), "little")
+
+
+def table_digest(table: bytes) -> str:
+    """What store.json says of table.npz, to tell that they belong together."""
+    return hashlib.blake2b(table, digest_size=16).hexdigest()
+
+
+def pack_table(columns: Arrays, tasks: Sequence[Task], rows: NDArray[np.int64]) -> bytes:
+    """table.npz as bytes, the same for the same values: the columns, and the tasks' labels in `rows`."""
+    arrays = dict(columns)
+    for number, task in enumerate(tasks):
+        arrays[f"task-{number}-classes"] = np.asarray(task.classes, dtype=np.str_)
+        arrays[f"task-{number}-titles"] = np.asarray(task.titles, dtype=np.str_)
+        arrays[f"task-{number}-labels"] = task.labels[rows].astype(np.uint8)
+        arrays[f"task-{number}-listed"] = task.listed[rows]
+        if task.likelihoods is not None:
+            arrays[f"task-{number}-likelihoods"] = task.likelihoods[rows]
+    packed = io.BytesIO()
+    np.savez(packed, **arrays)  # type: ignore[arg-type]
+    return packed.getvalue()
+
+
+def _read_description(folder: Path) -> dict[str, Any]:
+    path = folder / DESCRIPTION
+    if not path.is_file():
+        raise WrongRequest(f"{folder} is not a store: it has no {DESCRIPTION}. Make one with ecgenough prepare.")
+    try:
+        about = json.loads(path.read_text(encoding="utf-8"))
+        version = about["format"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise _damaged(folder, DESCRIPTION, f"cannot be read ({error})") from None
+    if version != FORMAT:
+        raise EcgenoughError(
+            f"{folder} is a store of format {version}; this ecgenough reads format {FORMAT}. Prepare it again."
+        )
+    return dict(about)
+
+
+def _read_table(folder: Path, about: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    try:
+        packed = (folder / TABLE).read_bytes()
+        if table_digest(packed) != about.get("table"):
+            raise _damaged(folder, TABLE, f"does not belong to {DESCRIPTION}")
+        with np.load(io.BytesIO(packed), allow_pickle=False) as table:
+            return dict(table)
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise _damaged(folder, TABLE, f"cannot be read ({error})") from None
+
+
+def _map_signals(folder: Path, about: Mapping[str, Any], signal: Signal) -> NDArray[np.int16]:
+    path, shape = folder / SIGNALS, (int(about["records"]), len(signal.leads), int(about["samples"]))
+    if not path.is_file():
+        raise _damaged(folder, SIGNALS, "is absent")
+    size, expected = path.stat().st_size, 2 * math.prod(shape)
+    if size != expected:
+        raise _damaged(folder, SIGNALS, f"has {size:,} bytes; {' x '.join(map(str, shape))} samples take {expected:,}")
+    return np.memmap(path, dtype="<i2", mode="r", shape=shape)
+
+
+def _unpack_tasks(names: Sequence[str], table: Arrays) -> dict[str, Task]:
+    return {
+        name: Task(
+            name=name,
+            classes=_words(table[f"task-{number}-classes"]),
+            labels=table[f"task-{number}-labels"].astype(np.float32),
+            listed=table[f"task-{number}-listed"],
+            likelihoods=table.get(f"task-{number}-likelihoods"),
+            titles=_words(table[f"task-{number}-titles"]),
+        )
+        for number, name in enumerate(names)
+    }
+
+
+def _words(column: NDArray[Any]) -> tuple[str, ...]:
+    return tuple(str(word) for word in column.tolist())
+
+
+def _damaged(folder: Path, file: str, what: str) -> EcgenoughError:
+    return EcgenoughError(f"the store {folder} is damaged: {file} {what}. Remove the folder and prepare it again.")

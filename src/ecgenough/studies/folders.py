@@ -1,0 +1,85 @@
+"""What a run leaves on disk: data.json, rejected.csv, and an evaluation's metrics.json, predictions.csv, examples.npz."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from ecgenough.files import write_text, written_aside
+from ecgenough.learning.evaluation import Answers
+from ecgenough.model import Model
+from ecgenough.scoring.intervals import score
+from ecgenough.signals.store import Store
+
+EXAMPLES = 6
+MILLIVOLTS_PER_COUNT = 0.001  # of the store
+
+
+def write_data_flow(folder: Path, store: Store, task: str, splits: dict[str, NDArray[np.int64]]) -> None:
+    """How many records and patients came in, were left out and went where: data.json and rejected.csv."""
+    about = store.task(task)
+    patients = np.asarray(store.patients)
+    flow = {
+        "dataset": store.name,
+        "task": about.name,
+        "classes": about.classes,
+        "titles": about.titles or about.classes,
+        "records": {
+            "listed": len(store.records) + len(store.rejected),
+            "rejected": len(store.rejected),
+            "in_task": int(about.listed.sum()),
+            **{name: len(rows) for name, rows in splits.items()},
+        },
+        "patients": {"all": len(set(store.patients)), **{n: len(set(patients[rows])) for n, rows in splits.items()}},
+        "positives": {
+            label: {name: int(about.labels[rows, column].sum()) for name, rows in splits.items()}
+            for column, label in enumerate(about.classes)
+        },
+        "folds": {name: sorted({int(fold) for fold in store.folds[rows]}) for name, rows in splits.items()},
+        "store": store.fingerprint,
+    }
+    write_text(folder / "data.json", json.dumps(flow, indent=2) + "\n")
+    rejected = pd.DataFrame(list(store.rejected), columns=["record", "reason"])
+    write_text(folder / "rejected.csv", rejected.to_csv(index=False))
+
+
+def write_evaluation(
+    folder: Path, store: Store, model: Model, answers: Answers, folds: Sequence[int], resamples: int = 1000
+) -> dict[str, Any]:
+    """Score the answers and write them with their figures; returns what metrics.json holds."""
+    rows = answers.rows
+    probabilities = model.probabilities(answers.logits)
+    patients = [store.patients[row] for row in rows]
+    labels = answers.labels > 0.5
+    thresholds = np.asarray(model.thresholds)
+    scores = score(labels, probabilities, thresholds, patients, model.classes, resamples=resamples)
+    metrics = {"dataset": store.name, "task": model.task, "folds": list(folds), **scores}
+    table = pd.DataFrame({"record": np.asarray(store.records)[rows], "patient": patients, "fold": store.folds[rows]})
+    named = dict(zip([f"p_{name}" for name in model.classes], probabilities.T, strict=True))
+    truth = dict(zip([f"y_{name}" for name in model.classes], labels.T.astype(int), strict=True))
+    table = pd.concat([table, pd.DataFrame({**named, **truth})], axis=1)
+    write_text(folder / "predictions.csv", table.to_csv(index=False, float_format="%.6g"))
+    _write_examples(folder / "examples.npz", store, rows[_telling(labels, probabilities, thresholds)])
+    write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
+    return metrics
+
+
+def _telling(labels: NDArray[np.bool_], probabilities: NDArray[np.float64], thresholds: NDArray[np.float64]) -> list[int]:
+    """Records worth looking at: of each class in turn the surest right call, then the surest wrong ones."""
+    margin = np.where(labels, probabilities - thresholds, thresholds - probabilities)
+    sure = [int(np.argmax(np.where(labels[:, c], margin[:, c], -np.inf))) for c in range(labels.shape[1]) if labels[:, c].any()]
+    wrong = np.argsort(margin.min(axis=1))[:EXAMPLES].tolist()
+    return list(dict.fromkeys([*sure[: EXAMPLES - 2], *wrong]))[:EXAMPLES]
+
+
+def _write_examples(path: Path, store: Store, rows: NDArray[np.int64]) -> None:
+    signals = np.stack([store.signals[row, :, :] for row in rows]).astype(np.float32) * MILLIVOLTS_PER_COUNT
+    for signal, row in zip(signals, rows, strict=True):
+        signal[:, store.valid[row] :] = np.nan
+    records = np.asarray(store.records)[rows]
+    with written_aside(path) as aside, aside.open("wb") as file:
+        np.savez_compressed(file, records=records, signals=signals, rate=store.rate, leads=np.asarray(store.leads))

@@ -1,0 +1,104 @@
+"""Each mode trains exactly what it says, in every network; frozen stages stay as they were, statistics and all."""
+
+import copy
+
+import pytest
+import torch
+
+from ecgenough import networks
+from ecgenough.learning.transfer import Adaptation, learning_stages
+from ecgenough.networks.contract import Network
+from ecgenough.recipe import Transfer
+
+EPOCHS = 4
+
+
+def _network(name: str) -> Network:
+    torch.manual_seed(1)
+    return networks.build(name, leads=2, classes=3)
+
+
+def _two_steps(adaptation: Adaptation, epoch: int) -> set[str]:
+    """Train as the loop does; the names of everything in the state that changed.
+
+    Two steps: weights behind a scale that starts at zero get their first gradient in the second.
+    """
+    network = adaptation.network
+    optimizer = torch.optim.AdamW(adaptation.groups(0.01), lr=0.01)
+    adaptation.begin_epoch(epoch, EPOCHS)
+    before = copy.deepcopy(network.state_dict())
+    torch.manual_seed(2)
+    ecg = torch.randn(4, 2, 256)
+    for _ in range(2):
+        loss = torch.nn.functional.binary_cross_entropy_with_logits(network(ecg), torch.ones(4, 3))
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+
+
+def _classifier_keys(network: Network) -> set[str]:
+    classifier = network.classifier()
+    (prefix,) = [name for name, module in network.named_modules() if module is classifier]
+    return {f"{prefix}.weight"} | ({f"{prefix}.bias"} if classifier.bias is not None else set())
+
+
+@pytest.mark.parametrize("name", networks.names())
+def test_frozen_trains_the_classifier_and_nothing_else(name: str) -> None:
+    adaptation = Adaptation(_network(name), Transfer(mode="frozen"))
+    assert _two_steps(adaptation, epoch=0) == _classifier_keys(adaptation.network)
+
+
+@pytest.mark.parametrize("name", networks.names())
+def test_full_trains_every_parameter(name: str) -> None:
+    adaptation = Adaptation(_network(name), Transfer(mode="full"))
+    changed = _two_steps(adaptation, epoch=0)
+    assert {key for key, _ in adaptation.network.named_parameters()} <= changed
+
+
+@pytest.mark.parametrize("name", networks.names())
+def test_low_rank_updates_leave_the_weights_and_fold_in(name: str) -> None:
+    network = _network(name).eval()
+    ecg = torch.randn(2, 2, 256)
+    before = network(ecg)
+    adaptation = Adaptation(network, Transfer(mode="lora", rank=2))
+    assert torch.allclose(network.eval()(ecg), before, atol=1e-5)  # an update starts at zero
+    changed = _two_steps(adaptation, epoch=0)
+    assert all(".parametrizations.weight.0." in key or key in _classifier_keys(network) for key in changed)
+    assert any(key.endswith("up") for key in changed) or name in ("rnn", "lstm", "gru")
+    after = network.eval()(ecg)
+    adaptation.finish()
+    assert torch.allclose(network.eval()(ecg), after, atol=1e-4)
+    assert set(network.state_dict()) == set(_network(name).state_dict())
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        (Transfer(mode="full"), [range(0, 5)] * 4),
+        (Transfer(mode="layerwise"), [range(0, 5)] * 4),
+        (Transfer(mode="frozen"), [range(4, 5)] * 4),
+        (Transfer(mode="lora"), [range(4, 5)] * 4),
+        (Transfer(mode="lp-ft", head_epochs=2), [range(4, 5), range(4, 5), range(0, 5), range(0, 5)]),
+        (Transfer(mode="gradual"), [range(4, 5), range(3, 5), range(1, 5), range(0, 5)]),
+    ],
+)
+def test_which_stages_learn_when(settings: Transfer, expected: list[range]) -> None:
+    assert [learning_stages(settings, 5, epoch, EPOCHS) for epoch in range(EPOCHS)] == expected
+
+
+def test_layerwise_rates_fall_toward_the_input() -> None:
+    network = _network("resnet18")
+    groups = Adaptation(network, Transfer(mode="layerwise", decay=0.5)).groups(1.0)
+    assert [group["factor"] for group in groups] == [0.5**depth for depth in reversed(range(len(groups)))]
+    assert sum(parameter.numel() for group in groups for parameter in group["params"]) == sum(
+        parameter.numel() for parameter in network.parameters()
+    )
+
+
+@pytest.mark.parametrize("mode", ["frozen", "full", "lora"])
+def test_learned_counts_what_moves(mode: str) -> None:
+    adaptation = Adaptation(_network("resnet18"), Transfer.model_validate({"mode": mode, "rank": 2}))
+    adaptation.begin_epoch(0, EPOCHS)
+    moving = sum(parameter.numel() for parameter in adaptation.network.parameters() if parameter.requires_grad)
+    assert adaptation.learned(EPOCHS) == moving

@@ -1,0 +1,206 @@
+"""A store written by hand to its description, and every way in which one can be wrong."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ecgenough.datasets.table import Task
+from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.recipe import Signal
+from ecgenough.signals.store import Store, pack_table, to_microvolts, waveform_hash
+
+SIGNALS = np.arange(4 * 2 * 150, dtype="<i2").reshape(4, 2, 150)
+KINDS = Task(
+    "kinds",
+    ("a", "b"),
+    np.array([[1, 0], [0, 1], [1, 1], [0, 0]], np.float32),
+    np.array([True, True, False, True]),
+    np.array([[0.5, 0], [0, 1], [1, 0.15], [0, 0]], np.float32),
+    ("Aa", "Bb"),
+)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Four records of two leads and 1.5 s at 100 Hz, as the module's description says."""
+    SIGNALS.tofile(tmp_path / "signals.i16")
+    columns = {
+        "records": np.array(["r0", "r1", "r2", "r3"]),
+        "patients": np.array(["p0", "p0", "p1", "p2"]),
+        "sexes": np.array(["female", "female", "", "male"]),
+        "folds": np.array([1, 1, 2, 3]),
+        "ages": np.array([60, 61, np.nan, 40], np.float32),
+        "listing": np.array([0, 1, 3, 4]),
+        "valid": np.array([150, 150, 100, 150], np.int32),
+        "hashes": np.array([1, 2, 3, 2**64 - 1], np.uint64),
+        "clipped": np.zeros(4, np.int32),
+    }
+    binary = Task("binary", ("a",), KINDS.labels[:, :1], np.ones(4, bool))
+    table = pack_table(columns, [KINDS, binary], np.arange(4))
+    (tmp_path / "table.npz").write_bytes(table)
+    about = {
+        "format": 1,
+        "name": "by hand",
+        "fingerprint": "0123456789abcdef",
+        "rate": 100,
+        "leads": ["I", "II"],
+        "samples": 150,
+        "records": 4,
+        "signal": Signal(leads=("I", "II"), rate=100, duration=1.5).model_dump(mode="json"),
+        "tasks": ["kinds", "binary"],
+        "default_task": "kinds",
+        "train_folds": [1],
+        "validation_folds": [2],
+        "test_folds": [3],
+        "table": hashlib.blake2b(table, digest_size=16).hexdigest(),
+        "rejected": [["r-broken", "why"]],
+    }
+    (tmp_path / "store.json").write_text(json.dumps(about))
+    return tmp_path
+
+
+def change(folder: Path, **changes: Any) -> None:
+    about = json.loads((folder / "store.json").read_text())
+    (folder / "store.json").write_text(json.dumps({**about, **changes}))
+
+
+def test_a_store_gives_back_what_was_written(folder: Path) -> None:
+    store = Store.open(folder)
+    np.testing.assert_array_equal(store.signals, SIGNALS)
+    assert not store.signals.flags.writeable
+    assert isinstance(store.signals, np.memmap)
+    assert (store.rate, store.leads, store.samples) == (100.0, ("I", "II"), 150)
+    assert store.records == ("r0", "r1", "r2", "r3")
+    assert store.patients == ("p0", "p0", "p1", "p2")
+    assert store.sexes == ("female", "female", "", "male")
+    assert store.folds.tolist() == [1, 1, 2, 3]
+    assert store.valid.tolist() == [150, 150, 100, 150]
+    assert store.hashes.tolist() == [1, 2, 3, 2**64 - 1]
+    assert store.rejected == (("r-broken", "why"),)
+    assert (store.train_folds, store.validation_folds, store.test_folds) == ((1,), (2,), (3,))
+    np.testing.assert_array_equal(store.ages, np.array([60, 61, np.nan, 40], np.float32))
+
+
+def test_tasks_come_back_whole(folder: Path) -> None:
+    store = Store.open(folder)
+    kinds, binary = store.task("kinds"), store.task("binary")
+    assert (kinds.name, kinds.classes, kinds.titles) == ("kinds", ("a", "b"), ("Aa", "Bb"))
+    np.testing.assert_array_equal(kinds.labels, KINDS.labels)
+    np.testing.assert_array_equal(kinds.listed, KINDS.listed)
+    assert kinds.likelihoods is not None
+    np.testing.assert_array_equal(kinds.likelihoods, KINDS.likelihoods)
+    assert binary.likelihoods is None
+    assert binary.titles == ()
+    assert store.task() is kinds
+    with pytest.raises(WrongRequest, match='by hand has no task "kind"\\. Nearest: "kinds"'):
+        store.task("kind")
+
+
+def test_rows_take_part_in_the_task_and_lie_in_the_folds(folder: Path) -> None:
+    store = Store.open(folder)
+    assert store.rows("kinds", (1, 2)).tolist() == [0, 1]  # row 2 is not listed
+    assert store.rows("binary", (1, 2)).tolist() == [0, 1, 2]
+    assert store.rows(None, [3]).tolist() == [3]
+    assert store.rows("binary", ()).tolist() == store.rows("binary", (10,)).tolist() == []
+
+
+def test_packing_takes_the_rows_asked_for_and_gives_the_same_bytes_every_time() -> None:
+    rows = np.array([3, 0])
+    assert pack_table({}, [KINDS], rows) == pack_table({}, [KINDS], rows)
+    assert pack_table({}, [KINDS], rows) != pack_table({}, [KINDS], rows[::-1])
+
+
+def test_a_folder_without_a_store_is_a_wrong_request(tmp_path: Path) -> None:
+    for absent in (tmp_path, tmp_path / "nothing"):
+        with pytest.raises(WrongRequest, match=r"is not a store: it has no store\.json"):
+            Store.open(absent)
+
+
+def test_another_format_version_is_refused(folder: Path) -> None:
+    change(folder, format=2)
+    with pytest.raises(EcgenoughError, match="store of format 2; this ecgenough reads format 1"):
+        Store.open(folder)
+
+
+def test_signals_of_another_size_are_refused(folder: Path) -> None:
+    with open(folder / "signals.i16", "ab") as signals:
+        signals.write(b"\0")
+    with pytest.raises(EcgenoughError, match=r"signals.i16 has 2,401 bytes; 4 x 2 x 150 samples take 2,400"):
+        Store.open(folder)
+    (folder / "signals.i16").unlink()
+    with pytest.raises(EcgenoughError, match=r"signals.i16 is absent"):
+        Store.open(folder)
+
+
+def test_a_table_that_is_not_the_store_s_is_refused(folder: Path) -> None:
+    (folder / "table.npz").write_bytes(pack_table({}, [KINDS], np.arange(4)))
+    with pytest.raises(EcgenoughError, match=r"table.npz does not belong to store.json"):
+        Store.open(folder)
+    (folder / "table.npz").unlink()
+    with pytest.raises(EcgenoughError, match=r"table.npz cannot be read"):
+        Store.open(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "{}", '"x"', "null"])
+def test_a_description_that_cannot_be_read_is_refused(folder: Path, text: str) -> None:
+    (folder / "store.json").write_text(text)
+    with pytest.raises(EcgenoughError, match=r"store.json cannot be read"):
+        Store.open(folder)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"signal": {"rate": "fast"}},
+        {"records": None},
+        {"rejected": [["only a record"]]},
+        {"tasks": ["a", "b", "c"]},
+        {"tasks": 5},
+        {"train_folds": 5},
+    ],
+)
+def test_a_description_with_a_wrong_value_is_refused(folder: Path, wrong: dict[str, Any]) -> None:
+    change(folder, **wrong)
+    with pytest.raises(EcgenoughError, match=r"store\.json does not hold what it should"):
+        Store.open(folder)
+
+
+def test_a_pickled_table_is_never_unpickled(folder: Path) -> None:
+    np.savez(folder / "table.npz", records=np.array([{"a": 1}], dtype=object))
+    table = (folder / "table.npz").read_bytes()
+    change(folder, table=hashlib.blake2b(table, digest_size=16).hexdigest())
+    with pytest.raises(EcgenoughError, match=r"table.npz cannot be read"):
+        Store.open(folder)
+
+
+def test_millivolts_become_counts_of_a_microvolt_and_what_does_not_fit_is_counted() -> None:
+    signal = np.array([[[0.0, 0.0014, -0.0016, 32.767], [32.768, -32.767, -40, 1e6]]], np.float32)
+    counts, clipped = to_microvolts(signal)
+    assert counts.dtype == np.dtype("<i2")
+    assert counts.tolist() == [[[0, 1, -2, 32767], [32767, -32767, -32767, 32767]]]
+    assert clipped.tolist() == [3]
+
+
+def test_every_count_survives_the_way_through_millivolts() -> None:
+    counts = np.arange(-32767, 32768, dtype=np.int16).reshape(1, 1, -1)
+    back, clipped = to_microvolts((counts / 1000).astype(np.float32))
+    np.testing.assert_array_equal(back, counts)
+    assert clipped.tolist() == [0]
+
+
+def test_the_hash_is_64_bits_of_blake2b_in_little_endian() -> None:
+    row = b"\x01\x00\x02\x00"
+    assert waveform_hash(row) == int.from_bytes(hashlib.blake2b(row, digest_size=8).digest(), "little")
+    assert waveform_hash(row) != waveform_hash(b"\x01\x00\x03\x00")
+
+
+def test_a_store_opens_where_nothing_that_reads_recordings_is_installed() -> None:
+    absent = ("pandas", "wfdb", "pywt", "scipy", "torch", "matplotlib")
+    program = f"import sys; sys.modules.update(dict.fromkeys({absent})); import ecgenough.signals.store"
+    assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 0

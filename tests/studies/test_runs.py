@@ -1,0 +1,162 @@
+"""Runs from a recipe to a folder: the same twice, the same after being killed, and never over another run."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.formats import read
+from ecgenough.model import Model
+from ecgenough.recipe import Recipe
+from ecgenough.signals.store import Store
+from ecgenough.studies import runs
+
+
+@pytest.fixture(scope="module")
+def source(stores: dict[str, Store], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from conftest import TINY
+
+    return runs.train(stores["superclasses"], TINY, tmp_path_factory.mktemp("runs") / "source", "cpu")
+
+
+def test_a_run_leaves_what_it_says(source: Path) -> None:
+    assert {path.name for path in source.iterdir()} == {
+        "recipe.yaml", "model", "log.csv", "data.json", "rejected.csv", "validation",
+    }  # fmt: skip
+    flow = json.loads((source / "data.json").read_text())
+    assert flow["records"]["train"] + flow["records"]["validation"] + flow["records"]["test"] == flow["records"]["in_task"]
+    assert Recipe.from_yaml((source / "recipe.yaml").read_text()).task == "superdiagnostic"
+    assert pd.read_csv(source / "log.csv")["epoch"].tolist() == [1, 2, 3]
+
+
+def test_the_metrics_are_scikit_learn_s_on_the_predictions(source: Path) -> None:
+    metrics = json.loads((source / "validation" / "metrics.json").read_text())
+    table = pd.read_csv(source / "validation" / "predictions.csv")
+    for name, figures in metrics["classes"].items():
+        expected = roc_auc_score(table[f"y_{name}"], table[f"p_{name}"])
+        assert figures["auc"]["value"] == pytest.approx(expected, abs=1e-4)  # six digits are written
+        assert figures["auc"]["low"] <= figures["auc"]["value"] <= figures["auc"]["high"]
+        called = table[f"p_{name}"] >= figures["threshold"]
+        assert figures["sensitivity"]["value"] == pytest.approx(called[table[f"y_{name}"] == 1].mean())
+
+
+def test_the_same_recipe_gives_the_same_run(source: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path) -> None:
+    again = runs.train(stores["superclasses"], tiny, tmp_path / "again", "cpu")
+    assert _figures(again) == _figures(source)
+    other = runs.train(stores["superclasses"], tiny.with_changes(["seed=5"]), tmp_path / "other", "cpu")
+    assert _figures(other) != _figures(source)
+
+
+def test_a_killed_training_goes_on_to_the_same_result(
+    source: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    recipe, out = tmp_path / "tiny.yaml", tmp_path / "killed"
+    recipe.write_text(tiny.to_yaml())
+    store = str(stores["superclasses"].path)
+    command = [sys.executable, "-m", "ecgenough", "train", store, "--recipe", str(recipe), "--out", str(out)]
+    once = {**os.environ, "OMP_NUM_THREADS": "1"}
+    kills = random.Random(0)
+    for _ in range(2):
+        process = subprocess.Popen([*command, "--device", "cpu"], env=once, stderr=subprocess.PIPE, text=True)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith("epoch"):
+                time.sleep(kills.random() * 0.3)
+                process.send_signal(signal.SIGKILL)
+                break
+        process.wait()
+        assert not (out / "model" / "model.json").exists() or process.returncode in (0, -signal.SIGKILL)
+    finished = subprocess.run([*command, "--device", "cpu"], env=once, capture_output=True, text=True)
+    assert finished.returncode == 0, finished.stderr
+    assert _figures(out) == _figures(source)
+
+
+def test_another_run_is_never_written_over(source: Path, stores: dict[str, Store], tiny: Recipe) -> None:
+    assert runs.train(stores["superclasses"], tiny, source, "cpu") == source  # the same one is left as it is
+    with pytest.raises(WrongRequest, match="holds another run"):
+        runs.train(stores["superclasses"], tiny.with_changes(["seed=9"]), source, "cpu")
+
+
+@pytest.mark.parametrize("mode", ["frozen", "full", "lp-ft", "gradual", "layerwise", "lora"])
+def test_every_mode_of_transfer_ends_in_a_model(source: Path, stores: dict[str, Store], mode: str, tmp_path: Path) -> None:
+    changes = [f"transfer.mode={mode}", "transfer.head_epochs=1", "transfer.rank=2", "training.epochs=2", "training.batch=32"]
+    recipe = runs.recipe_for_transfer(Model.load(source), Recipe().with_changes(changes))
+    out = runs.transfer(source, stores["embolism"], recipe, tmp_path / mode, "cpu")
+    model = Model.load(out)
+    assert model.classes == ("embolism",)
+    about = json.loads((out / "transfer.json").read_text())
+    assert about["mode"] == mode
+    backbone_before = Model.load(source).network.state_dict()
+    unchanged = all(
+        torch.equal(value, backbone_before[name])
+        for name, value in model.network.state_dict().items()
+        if not name.startswith("head")
+    )
+    assert unchanged == (mode == "frozen")
+
+
+def test_records_the_source_has_learned_from_are_refused(source: Path, stores: dict[str, Store], tmp_path: Path) -> None:
+    recipe = runs.recipe_for_transfer(Model.load(source), Recipe().with_changes(["transfer.mode=full"]))
+    with pytest.raises(WrongRequest, match="were among those the source model learned from"):
+        runs.transfer(source, stores["superclasses"], recipe, tmp_path / "leak", "cpu")
+
+
+def test_one_file_gets_the_answer_it_got_in_the_set(source: Path, stores: dict[str, Store], simulated: Path) -> None:
+    model, store = Model.load(source), stores["superclasses"]
+    table = pd.read_csv(source / "validation" / "predictions.csv", dtype={"record": str}).set_index("record")
+    for record in table.index[:5]:
+        (header,) = (simulated / "superclasses").rglob(f"{int(record):05d}*.hea")
+        answer = model.predict(read(header))
+        expected = table.loc[record, [f"p_{name}" for name in model.classes]].to_numpy(dtype=float)
+        np.testing.assert_allclose(answer.probabilities, expected, atol=2e-3)  # the store rounds to 1 µV
+        assert set(store.records) >= {record}
+
+
+def test_a_model_of_other_classes_is_not_scored(source: Path, stores: dict[str, Store], tmp_path: Path) -> None:
+    with pytest.raises(WrongRequest, match="the model knows"):
+        runs.evaluate(Model.load(source), stores["embolism"], tmp_path / "e", task_name="embolism", device="cpu")
+
+
+def test_folds_without_records_are_named(source: Path, stores: dict[str, Store], tmp_path: Path) -> None:
+    with pytest.raises(WrongRequest, match="in fold 77"):
+        runs.evaluate(Model.load(source), stores["superclasses"], tmp_path / "e", folds=[77], device="cpu")
+
+
+@pytest.mark.parametrize("damage", ["weights", "card", "classes", "version", "missing"])
+def test_a_damaged_model_is_refused_in_a_sentence(source: Path, tmp_path: Path, damage: str) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    for name in ("model.json", "model.safetensors"):
+        (folder / name).write_bytes((source / "model" / name).read_bytes())
+    card = json.loads((folder / "model.json").read_text())
+    if damage == "weights":
+        content = bytearray((folder / "model.safetensors").read_bytes())
+        content[-1] ^= 1
+        (folder / "model.safetensors").write_bytes(content)
+    elif damage == "card":
+        (folder / "model.json").write_text("{")
+    elif damage == "classes":
+        (folder / "model.json").write_text(json.dumps({**card, "classes": ["one"]}))
+    elif damage == "version":
+        (folder / "model.json").write_text(json.dumps({**card, "format": 99}))
+    else:
+        (folder / "model.safetensors").unlink()
+    with pytest.raises(EcgenoughError) as refusal:
+        Model.load(folder)
+    assert str(folder) in str(refusal.value)
+
+
+def _figures(run: Path) -> dict[str, object]:
+    metrics: dict[str, object] = json.loads((run / "validation" / "metrics.json").read_text())
+    return metrics
