@@ -55,7 +55,7 @@ TINY = Recipe.from_yaml(
 )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def tiny() -> Recipe:
     """A recipe that trains in a second."""
     return TINY

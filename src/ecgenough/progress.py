@@ -35,14 +35,14 @@ def _bar(items: Iterable[T], what: str, total: int) -> Iterator[T]:
         task = progress.add_task(what, total=total)
         for item in items:
             yield item
-            progress.advance(task, item if type(item) is int else 1)
+            progress.advance(task, item if isinstance(item, int) else 1)
 
 
 def _lines(items: Iterable[T], what: str, total: int, unit: str) -> Iterator[T]:
     done, last = 0, time.monotonic()
     for item in items:
         yield item
-        done += item if type(item) is int else 1
+        done += item if isinstance(item, int) else 1
         if time.monotonic() - last > SECONDS_BETWEEN_LINES:
             last = time.monotonic()
             say(f"{what}: {done:,} of {total:,} {unit}".rstrip())

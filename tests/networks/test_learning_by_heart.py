@@ -7,7 +7,6 @@ from torch.nn import functional as F
 from ecgenough import networks
 
 LEARNERS = {
-    "vgg11_bn": {"dropout": 0.0},
     "crnn_gru": {"hidden": 64, "layers": 1},
     "eegnet": {"dropout": 0.0},
     "inceptiontime": {"filters": 8},

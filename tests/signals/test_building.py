@@ -8,6 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +42,16 @@ def workers_of(pid: int) -> list[int]:
     return [int(child) for child in children.read_text().split()] if children.exists() else []
 
 
-def is_running(pid: int) -> bool:
-    """Whether the process runs; one that is dead but not yet waited for does not."""
+def has_ended(pid: int) -> bool:
+    """Whether the process is gone, or dead and not yet waited for."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in ("Z", "X")
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in ("Z", "X")
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return True
+
+
+def all_have_ended(pids: list[int]) -> bool:
+    return all(map(has_ended, pids))
 
 
 def wait_until(done: Callable[[], bool], otherwise: str) -> None:
@@ -85,7 +90,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_bytes(listed: Dataset, unb
         process.kill()
         process.join()
         kills += 1
-        wait_until(lambda: not any(map(is_running, workers)), "the workers of a killed process live on")
+        wait_until(partial(all_have_ended, workers), "the workers of a killed process live on")
     store = prepare(listed, WANTED, folder, workers=2)
     assert contents(store.path) == contents(unbroken.path)
     assert names_in(folder) == {store.path.name}
@@ -201,7 +206,7 @@ def test_a_disk_that_fills_up_leaves_a_sentence_and_nothing_else(
 ) -> None:
     folder = tmp_path / "stores"
     monkeypatch.setattr(place, instead)
-    with pytest.raises(EcgenoughError, match=r"the disk of .*stores is full; .* has been removed. Free some space"):
+    with pytest.raises(EcgenoughError, match=r"the disk of .*stores is full; nothing half-made .* Free some space"):
         prepare(listed, WANTED, folder, workers)
     assert list(folder.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""Reads intervals and amplitudes off a noise-free ECG as a person with calipers would; knows nothing of the simulator."""
+"""Reads intervals and amplitudes off a noise-free ECG as a person with calipers would."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +24,7 @@ class Calipers:
         self.level = self.ecg[:, self.onset - 3 : self.onset + 1].mean(axis=1)
 
     def _edge(self, fast: NDArray[np.bool_], way: int) -> int:
-        """Where the voltage has come to rest, going out from R by 140 ms at most: for 20 ms before QRS, 28 ms after it."""
+        """Where the voltage has come to rest, at most 140 ms from R: for 20 ms before QRS, for 28 ms after it."""
         place = self.r
         while abs(place - self.r) < 70 and (
             fast[place : place + 14].any() if way > 0 else fast[place - 10 : place].any()

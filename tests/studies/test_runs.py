@@ -24,10 +24,8 @@ from ecgenough.studies import runs
 
 
 @pytest.fixture(scope="module")
-def source(stores: dict[str, Store], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from conftest import TINY
-
-    return runs.train(stores["superclasses"], TINY, tmp_path_factory.mktemp("runs") / "source", "cpu")
+def source(stores: dict[str, Store], tiny: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return runs.train(stores["superclasses"], tiny, tmp_path_factory.mktemp("runs") / "source", "cpu")
 
 
 def test_a_run_leaves_what_it_says(source: Path) -> None:
@@ -91,6 +89,7 @@ def test_another_run_is_never_written_over(source: Path, stores: dict[str, Store
 @pytest.mark.parametrize("mode", ["frozen", "full", "lp-ft", "gradual", "layerwise", "lora"])
 def test_every_mode_of_transfer_ends_in_a_model(source: Path, stores: dict[str, Store], mode: str, tmp_path: Path) -> None:
     changes = [f"transfer.mode={mode}", "transfer.head_epochs=1", "transfer.rank=2", "training.epochs=2", "training.batch=32"]
+    changes.append("training.select=last")
     recipe = runs.recipe_for_transfer(Model.load(source), Recipe().with_changes(changes))
     out = runs.transfer(source, stores["embolism"], recipe, tmp_path / mode, "cpu")
     model = Model.load(out)

@@ -47,13 +47,14 @@ def validation_figures(answers: Answers) -> dict[str, float]:
     truth, logits = answers.labels, answers.logits
     cross_entropy = np.logaddexp(0, logits) - truth * logits
     labels = truth > 0.5
-    present = labels.any(axis=0) & ~labels.all(axis=0)
     return {
         "validation_loss": float(cross_entropy.mean()),
-        "validation_macro_auc": _mean(auc(labels, answers.probabilities), present),
-        "validation_macro_average_precision": _mean(average_precision(labels, answers.probabilities), present),
+        "validation_macro_auc": _mean_of_present(auc(labels, answers.probabilities)),
+        "validation_macro_average_precision": _mean_of_present(average_precision(labels, answers.probabilities)),
     }
 
 
-def _mean(values: NDArray[np.float64], present: NDArray[np.bool_]) -> float:
-    return float(np.mean(values[present])) if present.any() else float("nan")
+def _mean_of_present(values: NDArray[np.float64]) -> float:
+    """The mean over the classes that have both outcomes; NaN where none has."""
+    present = values[~np.isnan(values)]
+    return float(present.mean()) if present.size else float("nan")

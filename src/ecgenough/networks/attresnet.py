@@ -27,12 +27,13 @@ class AttentionResNet(Network):
         classes: int,
         *,
         depth: Depth = 18,
+        width: Count = 64,
         heads: Count = 8,
         readout: Literal["mean", "flatten"] = "mean",
     ) -> None:
         super().__init__(leads, classes)
         self.readout = readout
-        self.body = ResNetBody(leads, depth)
+        self.body = ResNetBody(leads, depth, width)
         self.attention = SelfAttention(self.body.channels, heads)
         self.head = nn.Linear(self.body.channels * (FLATTENED_STEPS if readout == "flatten" else 1), classes)
 

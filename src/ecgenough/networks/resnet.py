@@ -21,10 +21,11 @@ BOTTLENECK_EXPANSION = 4
 
 
 class ResNetBody(nn.Module):
-    """`[batch, leads, samples]` -> `[batch, channels, samples / 32]`: 8 times `width` channels, from depth 50 on 32 times.
+    """`[batch, leads, samples]` -> `[batch, channels, samples / 32]`.
 
-    Source: He et al. 2016 (arXiv 1512.03385), every k x k convolution as one of width k; as in torchvision, the
-    bottleneck's convolution of width 3 carries the stride.
+    Four stages of `width` (64 in the source), twice, four and eight times as many channels; four times as many again
+    from depth 50 on. Source: He et al. 2016 (arXiv 1512.03385), every k x k convolution as one over k samples; as in
+    torchvision, the bottleneck's middle convolution carries the stride.
     """
 
     def __init__(self, leads: int, depth: Depth, width: int = 64) -> None:

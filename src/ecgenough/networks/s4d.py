@@ -143,7 +143,7 @@ class S4dHybrid(Network):
         classes: int,
         *,
         width: MultipleOfFour = 256,
-        kernel: Annotated[int, Field(ge=1)] = 5,
+        kernel: Literal[3, 5, 7, 9, 11, 13, 15] = 5,
         layers: Count = 2,
         state: Even = 64,
         dropout: Dropout = 0.2,

@@ -53,12 +53,13 @@ class ResTransformer(Network):
         classes: int,
         *,
         depth: Depth = 18,
+        width: Count = 64,
         layers: Count = 2,
         heads: Count = 4,
         dropout: Dropout = 0.1,
     ) -> None:
         super().__init__(leads, classes)
-        self.body = ResNetBody(leads, depth)
+        self.body = ResNetBody(leads, depth, width)
         self.encoder = nn.Sequential(*[EncoderLayer(self.body.channels, heads, dropout) for _ in range(layers)])
         self.head = nn.Linear(self.body.channels, classes)
 

@@ -151,15 +151,9 @@ def _average(line: Line, curve: Callable[[NDArray[np.bool_], Floats], Curve]) ->
     found = [curve(*line.truth(name)) for name in line.classes]
     if len(found) == 1:
         return found[0]
-    heights = np.mean([_read_at(GRID, *one) for one in found], axis=0)
+    heights = np.mean([np.interp(GRID, *one) for one in found], axis=0)  # at a step, its later end
     start = np.mean([y[0] for _, y in found])
     return np.append(0.0, GRID), np.append(start, heights)
-
-
-def _read_at(places: Floats, x: Floats, y: Floats) -> Floats:
-    """Heights of a curve whose x never falls; where it rises straight up, the upper end."""
-    upper = np.append(np.diff(x) > 0, True)
-    return np.asarray(np.interp(places, x[upper], y[upper]), dtype=np.float64)
 
 
 def _pr_steps(labels: NDArray[np.bool_], probabilities: Floats) -> Curve:

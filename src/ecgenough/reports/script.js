@@ -31,11 +31,13 @@ function compare(a, b, sign) {
 function sort(button) {
   const heading = button.closest("th");
   const body = button.closest("table").tBodies[0];
-  const descending = heading.getAttribute("aria-sort") === "descending";
-  for (const other of heading.parentNode.cells) other.removeAttribute("aria-sort");
-  heading.setAttribute("aria-sort", descending ? "ascending" : "descending");
+  const first = heading.classList.contains("number") ? "descending" : "ascending";
+  const other = first === "descending" ? "ascending" : "descending";
+  const order = heading.getAttribute("aria-sort") === first ? other : first;
+  for (const cell of heading.parentNode.cells) cell.removeAttribute("aria-sort");
+  heading.setAttribute("aria-sort", order);
   const value = (row) => row.cells[heading.cellIndex].dataset.value;
-  const rows = [...body.rows].sort((a, b) => compare(value(a), value(b), descending ? 1 : -1));
+  const rows = [...body.rows].sort((a, b) => compare(value(a), value(b), order === "ascending" ? 1 : -1));
   body.append(...rows);
 }
 

@@ -81,7 +81,7 @@ def disk_failures(path: Path, part: Path) -> Iterator[None]:
         if error.errno in _NO_SPACE:
             shutil.rmtree(part, ignore_errors=True)
             raise EcgenoughError(
-                f"the disk of {path.parent} is full; what was prepared of {path.name} has been removed. "
+                f"the disk of {path.parent} is full; nothing half-made of {path.name} has been left there. "
                 "Free some space, or choose another folder with --store."
             ) from None
         raise EcgenoughError(

@@ -24,7 +24,7 @@ MARGIN = 10.0
 FLAT = 1e-3  # mV, the resolution of a store: a lead that varies by less is constant
 IMPOSSIBLE = 1e6  # mV; no electrode gives 1 kV, so such a sample is lost, as NaN is
 MOST_LOST = 0.5
-_LARGEST_DENOMINATOR = 10_000  # of a resampling ratio: over 10 s a sample is out of place by under 1 ms
+_LARGEST_DENOMINATOR = 20_000  # of a resampling ratio: over 10 s a sample is out of place by under 0.3 ms
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,14 +17,17 @@ RECORDS_A_PATIENT = {1: 0.889, 2: 0.083, 3: 0.019, 4: 0.009}
 
 # Superclasses that occur together in PTB-XL 1.0.3 and how often; NORM beside others is left out.
 SUPERCLASSES: dict[str, float] = {
-    "NORM": 0.4350, "MI": 0.1161, "STTC": 0.1101, "CD": 0.0960, "MI CD": 0.0594, "HYP STTC": 0.0361, "MI STTC": 0.0275,
-    "HYP": 0.0244, "STTC CD": 0.0221, "MI STTC HYP": 0.0163, "CD HYP": 0.0139, "MI STTC CD": 0.0103, "STTC CD HYP": 0.0095,
-    "MI HYP": 0.0085, "MI STTC CD HYP": 0.0071, "MI CD HYP": 0.0057,
+    "NORM": 0.4350, "MI": 0.1161, "STTC": 0.1101, "CD": 0.0960, "MI CD": 0.0594, "HYP STTC": 0.0361,
+    "MI STTC": 0.0275, "HYP": 0.0244, "STTC CD": 0.0221, "MI STTC HYP": 0.0163, "CD HYP": 0.0139,
+    "MI STTC CD": 0.0103, "STTC CD HYP": 0.0095, "MI HYP": 0.0085, "MI STTC CD HYP": 0.0071, "MI CD HYP": 0.0057,
 }  # fmt: skip
 
 # What a superclass is made of, in about the proportions of PTB-XL's statements.
 MEMBERS: dict[str, dict[str, float]] = {
-    "MI": {"IMI": 0.34, "IMI-acute": 0.06, "IMI IMI-acute": 0.06, "ASMI": 0.32, "ASMI-acute": 0.06, "ASMI ASMI-acute": 0.08, "LMI": 0.08},
+    "MI": {
+        "IMI": 0.34, "IMI-acute": 0.06, "IMI IMI-acute": 0.06,
+        "ASMI": 0.32, "ASMI-acute": 0.06, "ASMI ASMI-acute": 0.08, "LMI": 0.08,
+    },
     "STTC": {"NDT": 0.42, "ISC_": 0.38, "TINV": 0.10, "LNGQT": 0.10},
     "CD": {"LAFB": 0.32, "IRBBB": 0.22, "1AVB": 0.17, "CRBBB": 0.11, "CLBBB": 0.11, "CRBBB LAFB": 0.07},
     "HYP": {"LVH": 0.82, "RVH": 0.07, "LAE": 0.11},
@@ -43,11 +46,12 @@ class Sign:
 
 EMBOLISM_SHARE = 0.23  # positives of the 927 ECGs of Marques & Oliveira 2025
 
-# With embolism: tachycardia 38%, ST elevation in aVR 36% and T inversion (there in V1) 38% pooled over 45 studies by Shopp et
-# al., Acad Emerg Med 2015;22:1127; T inversion V1-V4 39% in Ryu et al., Korean Circ J 2010;40:499. The signs weighed are those
-# of Daniel et al., Chest 2001;120:474 and Kosuge et al., Am J Cardiol 2007;99:817. Without: tachycardia 15.7%, S1Q3T3 3.3%,
-# T inversion V1-V4 2.0%, incomplete RBBB 2.8% in Marchick et al., Ann Emerg Med 2010;55:331. The rest is chosen between
-# published extremes. Signs are independent within a group, so that the best possible classifier is known.
+# With embolism: tachycardia 38%, ST elevation in aVR 36% and T inversion (there in V1) 38%, pooled over 45 studies by
+# Shopp et al., Acad Emerg Med 2015;22:1127; T inversion in V1-V4 39% in Ryu et al., Korean Circ J 2010;40:499. Without:
+# tachycardia 15.7%, S1Q3T3 3.3%, T inversion in V1-V4 2.0%, incomplete RBBB 2.8% in Marchick et al., Ann Emerg Med
+# 2010;55:331. Which signs count is as in Daniel et al., Chest 2001;120:474 and Kosuge et al., Am J Cardiol 2007;99:817.
+# The other shares are chosen between published extremes. Signs are independent within a group (but for those that
+# contradict each other), so the best possible classifier is known.
 SIGNS: dict[str, Sign] = {
     "STACH": Sign(0.38, 0.157),
     "S1Q3T3": Sign(0.20, 0.033),
@@ -113,7 +117,10 @@ def embolism_cohort(records: int, seed: int) -> Cohort:
 
 
 def embolism_ceiling() -> float:
-    """The AUC of the best classifier of embolism that sees every sign exactly: Bayes' rule over all patterns of signs."""
+    """The AUC of the best classifier of embolism that sees every sign exactly, over all patterns of signs.
+
+    No classifier ranks better than by the likelihood ratio (Neyman & Pearson 1933).
+    """
     patterns = [frozenset(pattern) for pattern in _patterns()]
     ill, well = (np.array([_likelihood(pattern, positive) for pattern in patterns]) for positive in (True, False))
     ill, well = ill / ill.sum(), well / well.sum()
@@ -181,7 +188,7 @@ def _patients(records: int, rng: np.random.Generator) -> NDArray[np.int64]:
 
 def _folds(patients: NDArray[np.int64], strata: Sequence[str], rng: np.random.Generator) -> NDArray[np.int64]:
     """Folds 1 to 10 with each patient whole and each stratum (that of a patient's first record) spread evenly."""
-    first = np.unique(patients, return_index=True)[1]
+    first = np.unique(patients, return_index=True)[1].tolist()
     luck = rng.random(len(first))
     order = sorted(range(len(first)), key=lambda patient: (strata[first[patient]], luck[patient]))
     fold = np.empty(len(first), dtype=np.int64)

@@ -61,16 +61,19 @@ def simulate_collection(
         done = _write_records(plan, cohort.cases, paths, workers or os.cpu_count() or 1, max(1, block))
         for _ in track(done, "simulating", count, "ECGs"):
             pass
-        write_tables = write_ptbxl_tables if kind == "superclasses" else write_embolism_tables
-        write_tables(folder, cohort, paths, seed)
+        if kind == "superclasses":
+            write_ptbxl_tables(folder, cohort, paths, seed)
+        else:
+            write_embolism_tables(folder, cohort, paths)
         _write_planted(folder / PLANTED, cohort)
         write_text(folder / ABOUT, json.dumps(_about(kind, cohort, seed, rate, duration), indent=2) + "\n")
     return out
 
 
 def planted(folder: Path, record: int) -> Simulated:
-    """Record number `record` of a simulated collection, simulated again: its signal with what is planted in it and where.
+    """Simulate one record of a collection again: the same signal, with what is planted in it and where.
 
+    `record` is its number, from 1 as in planted.csv.
     Raises WrongRequest if the folder was not written by `simulate_collection` or has no such record.
     """
     try:

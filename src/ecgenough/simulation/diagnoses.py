@@ -149,7 +149,7 @@ def left_atrial_enlargement(heart: Heart, who: Who, draws: Draws) -> None:
 def inferior_infarction(heart: Heart, who: Who, draws: Draws) -> None:
     """Q >= 40 ms in II, III, aVF (UDMI asks 30 ms and 0.1 mV); T often inverted there."""
     depth, inverted = draws.uniform(0.16, 0.42), draws.chance(0.6)
-    _necrosis(heart, who, (0.10, -1.0, 0.0), {lead: -depth for lead in ("II", "III", "aVF")}, np.array([1.0, 0.5, 1.0]))
+    _necrosis(heart, who, (0.10, -1.0, 0.0), dict.fromkeys(("II", "III", "aVF"), -depth), np.array([1.0, 0.5, 1.0]))
     t_depth = draws.uniform(0.04, 0.22)
     inverse = heart.reach(heart.vectors[:, Wave.T], (0.1, -1.0, 0.1), {"III": -t_depth, "aVF": -0.7 * t_depth})
     _repolarise(heart, who & inverted, inverse)
@@ -158,9 +158,7 @@ def inferior_infarction(heart: Heart, who: Who, draws: Draws) -> None:
 def anteroseptal_infarction(heart: Heart, who: Who, draws: Draws) -> None:
     """QS or Q >= 40 ms in V1-V3 (UDMI: any Q >= 20 ms or QS in V2-V3); T often inverted there."""
     depth, inverted = draws.uniform(0.25, 0.6), draws.chance(0.45)
-    _necrosis(
-        heart, who, (-0.05, 0.05, 1.0), {lead: -depth for lead in ("V1", "V2", "V3")}, np.array([0.75, 1.0, 1.35])
-    )
+    _necrosis(heart, who, (-0.05, 0.05, 1.0), dict.fromkeys(("V1", "V2", "V3"), -depth), np.array([0.75, 1.0, 1.35]))
     t_depth = draws.uniform(0.05, 0.30)
     inverse = heart.reach(_flat_t(heart), (-0.3, 0.05, 1.0), {"V2": -t_depth, "V3": -t_depth})
     _repolarise(heart, who & inverted, inverse)
@@ -169,7 +167,7 @@ def anteroseptal_infarction(heart: Heart, who: Who, draws: Draws) -> None:
 def lateral_infarction(heart: Heart, who: Who, draws: Draws) -> None:
     """Q >= 40 ms in I, aVL and V6 (UDMI)."""
     depth, inverted = draws.uniform(0.12, 0.3), draws.chance(0.5)
-    _necrosis(heart, who, (-1.0, 0.05, 0.1), {lead: -depth for lead in ("I", "aVL", "V6")}, np.array([0.55, 1.0, 1.0]))
+    _necrosis(heart, who, (-1.0, 0.05, 0.1), dict.fromkeys(("I", "aVL", "V6"), -depth), np.array([0.55, 1.0, 1.0]))
     t_depth = draws.uniform(0.04, 0.15)
     _repolarise(heart, who & inverted, heart.reach(_flat_t(heart), (-1.0, 0.0, -0.1), {"I": -t_depth, "V6": -t_depth}))
 
@@ -177,11 +175,11 @@ def lateral_infarction(heart: Heart, who: Who, draws: Draws) -> None:
 def acute_inferior_infarction(heart: Heart, who: Who, draws: Draws) -> None:
     """ST elevation >= 0.1 mV at J in II, III, aVF, mirrored in I and aVL (UDMI)."""
     height = draws.uniform(0.14, 0.28)
-    _injury(heart, who, (-0.15, 1.0, 0.08), {lead: height for lead in ("II", "III", "aVF")}, 0.5)
+    _injury(heart, who, (-0.15, 1.0, 0.08), dict.fromkeys(("II", "III", "aVF"), height), 0.5)
 
 
 def acute_anterior_infarction(heart: Heart, who: Who, draws: Draws) -> None:
-    """ST elevation at J >= 0.25 mV in V2-V3, the highest of UDMI's limits by age and sex, and >= 0.1 mV in V1 and V4."""
+    """ST elevation at J >= 0.2 mV in V2 and V3 and >= 0.1 mV in V4 (UDMI; 0.2 mV is the limit for men over 40)."""
     height = draws.uniform(0.27, 0.45)
     leads = {"V1": 0.4 * height, "V2": height, "V3": height, "V4": 0.45 * height}
     _injury(heart, who, (0.30, 0.02, -1.0), leads, 0.45)
@@ -300,7 +298,7 @@ def _terminal_forces(
 def _necrosis(
     heart: Heart, who: Who, away: tuple[float, float, float], targets: Mapping[str, Floats], left: Floats
 ) -> None:
-    """The first 40 ms point `away` from dead muscle; what is activated there later comes late and keeps `left` of its size."""
+    """The first 40 ms point `away` from dead muscle; the main wave comes late, with `left` of its X, Y and Z."""
     q = heart.reach(np.zeros((len(who), 3)), away, targets)
     heart.vectors[who, Wave.SEPTUM] = 0.55 * q[who]
     heart.vectors[who, Wave.APEX] = q[who]

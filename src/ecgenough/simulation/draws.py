@@ -36,13 +36,15 @@ class Draws:
         """Log-normal with median 1: the natural spread of amplitudes."""
         return np.asarray(np.exp(self.normal(0.0, spread, *shape)), dtype=np.float64)
 
-    def chance(self, probability: ArrayLike) -> NDArray[np.bool_]:
+    def chance(self, probability: float) -> NDArray[np.bool_]:
         """True with the given probability, `[keys]`."""
         return self.uniform(0.0, 1.0) < probability
 
     def white(self, channels: int, samples: int) -> NDArray[np.float32]:
-        """Unit white noise, float32 `[keys, channels, samples]`."""
+        """White noise of mean 0 and variance 1, evenly distributed, float32 `[keys, channels, samples]`."""
         noise = np.empty((len(self), channels, samples), dtype=np.float32)
         for row, generator in zip(noise, self._generators, strict=True):
-            generator.standard_normal(out=row, dtype=np.float32)
+            generator.random(out=row, dtype=np.float32)
+        noise -= np.float32(0.5)
+        noise *= np.float32(np.sqrt(12.0))
         return noise

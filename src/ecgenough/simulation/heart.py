@@ -1,7 +1,7 @@
 """The heart as a turning dipole: every wave is a Gaussian in time with a direction and size in Frank's X, Y, Z.
 
-McSharry et al., IEEE Trans Biomed Eng 2003;50:289-294 (waves as Gaussians); Sameni et al., EURASIP J Adv Signal Process
-2007:043407 (their sum as a dipole vector). The normal values below reproduce the mean beat of the normal ECGs of PTB-XL.
+McSharry et al., IEEE Trans Biomed Eng 2003;50:289-294 (waves as Gaussians); Sameni et al., EURASIP J Adv Signal
+Process 2007:043407 (their sum as a vector). The normal values reproduce the mean beat of PTB-XL's normal ECGs.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgenough.ecg import STANDARD_LEADS
 from ecgenough.simulation.draws import Draws, Floats
 from ecgenough.simulation.leads import field_of, lead_field
 
@@ -64,9 +65,9 @@ NORMAL = np.array(
 class Heart:
     """The waves of a block of patients; findings change them in place.
 
-    `vectors` mV `[patients, waves, 3]`; `centres`, `before`, `after` in seconds `[patients, waves]`; `field` `[patients, 8, 3]`;
-    `gain` and `turned` are each patient's size and rotation, which templates of abnormal conduction go through as well;
-    `pr` and `qtc` (Fridericia) in seconds.
+    `vectors` mV `[patients, waves, 3]`; `centres`, `before`, `after` in seconds `[patients, waves]`; `field`
+    `[patients, 8, 3]`; `gain` and `turned` are each patient's size and rotation, which templates of abnormal
+    conduction go through as well; `pr` and `qtc` (Fridericia) in seconds.
     """
 
     vectors: Floats
@@ -102,16 +103,16 @@ class Heart:
         return np.asarray(np.degrees(np.arctan2(areas[:, 1] * 2 / np.sqrt(3), areas[:, 0])))
 
     def turn_to(self, who: NDArray[np.bool_], degrees: Floats) -> None:
-        """Turn the QRS complex in the frontal plane until its axis is `degrees`; the lead field is skewed, so in steps."""
+        """Turn the QRS complex in the frontal plane until its axis is `degrees`: in steps, the lead field is skewed."""
         for _ in range(4):
             missing = (degrees - self.axis() + 180.0) % 360.0 - 180.0
             turn = rotation(np.where(who, missing, 0.0), 0, 1)
             self.vectors[:, QRS] = np.einsum("pxy,pwy->pwx", turn, self.vectors[:, QRS])
 
     def reach(self, rest: Floats, direction: tuple[float, float, float], targets: Mapping[str, Floats]) -> Floats:
-        """`rest` mV `[patients, 3]` plus as much of `direction` as brings every lead of `targets` at least to its value.
+        """`rest` plus as much of `direction` as brings every lead of `targets` at least to its value, `[patients, 3]`.
 
-        Signs follow the targets: a lead that should be at -0.1 mV ends at -0.1 or below.
+        In mV. Signs follow the targets: a lead that should be at -0.1 mV ends at -0.1 or below.
         """
         along = np.asarray(direction)
         rows = self.leads(*targets)
@@ -125,8 +126,8 @@ class Heart:
         return np.asarray(-chest[:, 0].min(axis=1) + chest[:, 1:].max(axis=(1, 2)))
 
     def qrs_edges(self) -> tuple[Floats, Floats]:
-        """Onset and offset of QRS in seconds from R: where any lead first and last exceeds 0.02 mV plus 2% of its peak."""
-        size = np.abs(self.complex("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"))
+        """Onset and offset of QRS in seconds from R: any lead beyond 0.02 mV plus 2% of its peak."""
+        size = np.abs(self.complex(*STANDARD_LEADS))
         active = (size > 0.02 + 0.02 * size.max(axis=2, keepdims=True)).any(axis=1)
         last = active.shape[1] - 1 - active[:, ::-1].argmax(axis=1)
         return GRID[active.argmax(axis=1)], GRID[last]

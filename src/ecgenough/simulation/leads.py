@@ -11,7 +11,7 @@ from ecgenough.simulation.draws import Draws, Floats
 RECORDED_LEADS = ("I", "II", "V1", "V2", "V3", "V4", "V5", "V6")
 
 # Rows: RECORDED_LEADS. Columns: Frank's X (to the left), Y (to the feet), Z (to the back).
-# Dower GE, Machado HB, Osborne JA. On deriving the electrocardiogram from vectorcardiographic leads. Clin Cardiol 1980;3:87-95.
+# Dower, Machado & Osborne: On deriving the electrocardiogram from vectorcardiographic leads. Clin Cardiol 1980;3:87-95.
 DOWER = np.array(
     [
         [0.632, -0.235, 0.059],

@@ -7,19 +7,22 @@ from numpy.typing import NDArray
 
 from ecgenough.simulation.draws import Draws, Floats
 from ecgenough.simulation.heart import ATRIA, EDGE, QRS, Heart, Wave
-from ecgenough.simulation.rhythm import Beats, Breathing
+from ecgenough.simulation.rhythm import Beats
 
 Signal = NDArray[np.float32]
 
 NOWHERE = -1e3  # a wave that does not occur is put this many seconds away
-# A beat that starts in a ventricle: centre and deviation (ms from R), then its share of the beat's direction. AHA III: QRS >= 120 ms.
+# A beat that starts in a ventricle, wider than 120 ms: centre (ms from R), deviation (ms), share of the beat's vector.
 ECTOPIC = np.array([[-42.0, 20.0, 0.45], [-4.0, 23.0, 1.0], [38.0, 22.0, 0.6], [285.0, 58.0, -0.42]])
 ECTOPIC_QRS = (-0.085, 0.085)  # its onset and offset in seconds from R
 
 
 @dataclass(eq=False)
 class Timing:
-    """When the waves of each beat are, in seconds `[records, beats]`; QRS edges from R `[records]`; `stretch` scales repolarisation."""
+    """When the waves of each beat are, in seconds `[records, beats]`.
+
+    QRS edges are `[records]`, from R. Repolarisation lasts `stretch` times what it does at a heart rate of 60.
+    """
 
     qrs_onset: Floats
     qrs_offset: Floats
@@ -32,7 +35,8 @@ class Timing:
 class Motion:
     """How breathing turns and sizes the dipole `[records, 3, 3]`, and the atrial and ectopic sources of a record.
 
-    `flutter` is the frequency (Hz) and phase of fibrillation waves `[records, 2]`, `ectopic` a direction in mV `[records, 3]`.
+    `flutter` is the frequency (Hz) and phase of fibrillation waves `[records, 2]`, `flutter_vector` their size and
+    `ectopic` that of premature beats in mV `[records, 3]`.
     """
 
     breathing: Floats
@@ -41,13 +45,24 @@ class Motion:
     ectopic: Floats
 
 
-def timing(heart: Heart, beats: Beats, draws: Draws) -> Timing:
+@dataclass(eq=False)
+class Scene:
+    """Everything that decides the noise-free voltages of a block of records, sampled at `rate` Hz."""
+
+    heart: Heart
+    beats: Beats
+    timing: Timing
+    motion: Motion
+    rate: float
+
+
+def timing(heart: Heart, beats: Beats) -> Timing:
     """Place P by PR, T by QT: QT = QTc RR^(1/3) (Fridericia 1920) of an RR that the heart follows slowly."""
     onset, offset = heart.qrs_edges()
-    remembered = 0.35 * beats.rr + 0.65 * beats.rr.mean(axis=1, keepdims=True)
+    remembered = 0.35 * beats.rr + 0.65 * beats.mean_rr[:, None]
     stretch = np.cbrt(np.clip(remembered, 0.3, 2.0))
     p_edge = heart.centres[:, Wave.RIGHT_ATRIUM] - EDGE * heart.before[:, Wave.RIGHT_ATRIUM]
-    p_centre = beats.r + (onset - heart.pr - p_edge)[:, None] + draws.normal(0.0, 0.0015, 400)[:, : beats.r.shape[1]]
+    p_centre = beats.r + (onset - heart.pr - p_edge)[:, None] + beats.conduction
     t_after = EDGE * heart.after[:, Wave.T]
     t_peak = beats.r + onset[:, None] + (heart.qtc - t_after)[:, None] * stretch
     return Timing(onset, offset, p_centre, np.maximum.accumulate(t_peak, axis=1), stretch)
@@ -67,23 +82,23 @@ def motion(draws: Draws) -> Motion:
     return Motion(breathing, flutter, flutter_vector, ectopic)
 
 
-def render(heart: Heart, beats: Beats, when: Timing, moves: Motion, breath: Signal, rate: float, rows: slice) -> Signal:
+def render(scene: Scene, breath: Signal, rows: slice) -> Signal:
     """The eight recorded leads of `rows`, float32 mV `[rows, 8, samples]`; `breath` is `[rows, samples]`."""
-    samples = breath.shape[1]
-    waves = _waves(heart, beats, when, rate, samples, rows)
-    weights = heart.field[rows] @ heart.vectors[rows].swapaxes(1, 2)
-    turned = heart.field[rows] @ moves.breathing[rows] @ heart.vectors[rows].swapaxes(1, 2)
-    leads = np.matmul(weights.astype(np.float32), waves)
-    swing = np.matmul(turned.astype(np.float32), waves)
+    waves = _waves(scene, breath.shape[1], rows)
+    field, vectors = scene.heart.field[rows], scene.heart.vectors[rows].swapaxes(1, 2)
+    leads: Signal = np.matmul((field @ vectors).astype(np.float32), waves)
+    swing = np.matmul((field @ scene.motion.breathing[rows] @ vectors).astype(np.float32), waves)
     swing *= breath[:, None]
     leads += swing
-    _fibrillate(leads, heart, beats, moves, rate, rows)
-    _add_ectopic(leads, heart, beats, moves, rate, rows)
+    for row, lead in zip(range(*rows.indices(len(scene.beats.r))), leads, strict=True):
+        _fibrillate(lead, scene, row)
+        _add_ectopic(lead, scene, row)
     return leads
 
 
-def _waves(heart: Heart, beats: Beats, when: Timing, rate: float, samples: int, rows: slice) -> Signal:
+def _waves(scene: Scene, samples: int, rows: slice) -> Signal:
     """Every wave at height 1, float32 `[rows, waves, samples]`."""
+    heart, beats, when, rate = scene.heart, scene.beats, scene.timing, scene.rate
     r, t_peak = beats.r[rows], when.t_peak[rows]
     conducted = ~beats.premature[rows]
     beat_of_qrs = _Window(r - 0.38 * np.diff(r, axis=1, prepend=0.0), rate, samples)
@@ -117,7 +132,7 @@ class _Window:
 
     def spread(self, values: Floats) -> Signal:
         """Values of beats `[rows, beats]` on samples `[rows, samples]`."""
-        return np.repeat(values.astype(np.float32).ravel(), self._counts).reshape(self._shape)
+        return np.asarray(np.repeat(values.astype(np.float32).ravel(), self._counts).reshape(self._shape))
 
     def since(self, references: Floats) -> Signal:
         """Seconds since each beat's reference; subtracted in double precision, long records keep their resolution."""
@@ -151,23 +166,24 @@ def _plateau(qrs: Signal, t: Signal, junction: Floats, rise: Floats, fall: Float
     out *= down
 
 
-def _fibrillate(leads: Signal, heart: Heart, beats: Beats, moves: Motion, rate: float, rows: slice) -> None:
-    """Fibrillation waves of 5 to 7.5 Hz, coarsest in V1, where no beat has a P wave and none is premature."""
-    times = np.arange(leads.shape[2]) / rate
-    never = ~(beats.atrial[rows] | beats.premature[rows]).any(axis=1)
-    for row in np.flatnonzero(never):
-        frequency, phase = moves.flutter[rows][row]
-        angle = 2 * np.pi * frequency * times + phase + 1.2 * np.sin(2 * np.pi * 0.31 * times + 2 * phase)
-        swell = 1 + 0.4 * np.sin(2 * np.pi * 0.47 * times + 3 * phase)
-        wave = (swell * (np.sin(angle) + 0.35 * np.sin(2 * angle + phase))).astype(np.float32)
-        leads[row] += (heart.field[rows][row] @ moves.flutter_vector[rows][row]).astype(np.float32)[:, None] * wave
+def _fibrillate(leads: Signal, scene: Scene, row: int) -> None:
+    """Fibrillation waves of 5 to 7.5 Hz, coarsest in V1, where no beat has a P wave; on the leads of one record."""
+    if scene.beats.atrial[row].any():
+        return
+    times = np.arange(leads.shape[1]) / scene.rate
+    frequency, phase = scene.motion.flutter[row]
+    angle = 2 * np.pi * frequency * times + phase + 1.2 * np.sin(2 * np.pi * 0.31 * times + 2 * phase)
+    swell = 1 + 0.4 * np.sin(2 * np.pi * 0.47 * times + 3 * phase)
+    wave = (swell * (np.sin(angle) + 0.35 * np.sin(2 * angle + phase))).astype(np.float32)
+    weights = scene.heart.field[row] @ scene.motion.flutter_vector[row]
+    leads += weights.astype(np.float32)[:, None] * wave
 
 
-def _add_ectopic(leads: Signal, heart: Heart, beats: Beats, moves: Motion, rate: float, rows: slice) -> None:
-    times = np.arange(leads.shape[2]) / rate
-    for row in np.flatnonzero(beats.premature[rows].any(axis=1)):
-        weight = (heart.field[rows][row] @ moves.ectopic[rows][row] * heart.gain[rows][row]).astype(np.float32)
-        for r in beats.r[rows][row][beats.premature[rows][row]]:
-            steps = (times - r - ECTOPIC[:, :1] / 1e3) / (ECTOPIC[:, 1:2] / 1e3)
-            shape = (ECTOPIC[:, 2:] * np.exp(-0.5 * np.minimum(steps**2, 200.0))).sum(axis=0)
-            leads[row] += weight[:, None] * shape.astype(np.float32)
+def _add_ectopic(leads: Signal, scene: Scene, row: int) -> None:
+    """Premature ventricular beats on the leads of one record."""
+    times = np.arange(leads.shape[1]) / scene.rate
+    weights = scene.heart.field[row] @ scene.motion.ectopic[row] * scene.heart.gain[row]
+    for r in scene.beats.r[row][scene.beats.premature[row]]:
+        steps = (times - r - ECTOPIC[:, :1] / 1e3) / (ECTOPIC[:, 1:2] / 1e3)
+        shape = (ECTOPIC[:, 2:] * np.exp(-0.5 * np.minimum(steps**2, 200.0))).sum(axis=0)
+        leads += weights.astype(np.float32)[:, None] * shape.astype(np.float32)

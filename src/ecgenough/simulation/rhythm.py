@@ -29,11 +29,14 @@ class Breathing:
 class Beats:
     """The beats of a block, `[records, beats]`, ascending: R in seconds from the record's start and the RR before it.
 
-    `atrial` is False where no P wave leads (fibrillation, premature beats); `premature` marks ventricular extrasystoles.
+    `conduction` is how much a beat's PR is shorter than usual, in seconds; `atrial` is False where no P wave leads
+    (fibrillation, premature beats); `premature` marks ventricular extrasystoles; `mean_rr` is `[records]`.
     """
 
     r: Floats
     rr: Floats
+    mean_rr: Floats
+    conduction: Floats
     atrial: NDArray[np.bool_]
     premature: NDArray[np.bool_]
 
@@ -59,8 +62,8 @@ def beats(
 ) -> Beats:
     """Beat times over `duration` seconds.
 
-    RR follows a bimodal spectrum (Task Force of the ESC and NASPE, Circulation 1996;93:1043): a low-frequency peak about
-    0.1 Hz and a high-frequency one at breathing, both smaller with age and speed. Fibrillating ventricles follow none.
+    RR follows a bimodal spectrum (Task Force of the ESC and NASPE, Circulation 1996;93:1043): a low-frequency peak
+    about 0.1 Hz and a high-frequency one at breathing, both smaller with age and speed. Fibrillation has none.
     """
     mean = 60.0 / rates
     spread = 0.045 * mean**1.5 * np.clip(1.6 - 0.013 * ages, 0.4, 1.4) * draws.around_one(0.35)
@@ -69,7 +72,7 @@ def beats(
     slow = draws.normal(0.1, 0.015, 3)
     slow_phase = draws.uniform(0.0, 2 * np.pi, 3)
     steps = int(np.ceil((duration + BEFORE + AFTER) / SHORTEST))
-    alone = draws.normal(0.0, 1.0, steps)
+    alone, conduction = draws.normal(0.0, 1.0, steps), draws.normal(0.0, 0.0015, steps)
     times = np.empty((len(mean), steps))
     now = -BEFORE - mean * draws.uniform(0.0, 1.0)
     for step in range(steps):
@@ -83,11 +86,12 @@ def beats(
     r = times[:, :needed]
     rr = np.diff(r, axis=1, prepend=(r[:, :1] - mean[:, None]))
     atrial = np.repeat(~has["AFIB"][:, None], needed, axis=1)
-    return _premature(Beats(r, rr, atrial, np.zeros_like(atrial)), has["PVC"], duration, draws)
+    sinus = Beats(r, rr, mean, conduction[:, :needed], atrial, np.zeros_like(atrial))
+    return _premature(sinus, has["PVC"], duration, draws)
 
 
 def _premature(sinus: Beats, who: NDArray[np.bool_], duration: float, draws: Draws) -> Beats:
-    """One to three ventricular extrasystoles at 0.58 to 0.72 of the RR, each in place of a sinus beat that is not conducted."""
+    """One to three ventricular extrasystoles at 0.58 to 0.72 of the RR, each in place of a sinus beat."""
     early, places, count = draws.uniform(0.58, 0.72), draws.uniform(0.0, 1.0, 3), draws.uniform(0.0, 3.0)
     for record in np.flatnonzero(who):
         inside = np.flatnonzero((sinus.r[record] > 1.0) & (sinus.r[record] < duration - 1.0))

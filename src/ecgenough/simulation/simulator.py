@@ -11,11 +11,11 @@ from ecgenough.errors import WrongRequest
 from ecgenough.simulation.diagnoses import apply_findings
 from ecgenough.simulation.draws import Draws, Floats
 from ecgenough.simulation.findings import FINDINGS, Segment, check_findings
-from ecgenough.simulation.heart import EDGE, Heart, Wave, normal_heart
+from ecgenough.simulation.heart import EDGE, Wave, normal_heart
 from ecgenough.simulation.leads import twelve_leads
 from ecgenough.simulation.noise import add_noise
-from ecgenough.simulation.rendering import ECTOPIC_QRS, Timing, motion, render, timing
-from ecgenough.simulation.rhythm import Beats, Breathing, beats, breathing, heart_rates
+from ecgenough.simulation.rendering import ECTOPIC_QRS, Scene, motion, render, timing
+from ecgenough.simulation.rhythm import Breathing, beats, breathing, heart_rates
 
 PATIENT, RECORD, NOISE = 1, 2, 3  # streams of random numbers
 AT_ONCE = 16  # records rendered together: their waves fit the processor's cache
@@ -34,7 +34,7 @@ class Case:
 
 @dataclass(frozen=True, eq=False)
 class Waves:
-    """Where the waves lie, in seconds from the record's start, `[records, beats]`; NaN where a beat has no such wave."""
+    """Where the waves lie in seconds from the record's start, `[records, beats]`; NaN where a beat has no such wave."""
 
     p_onset: Floats
     p_offset: Floats
@@ -87,8 +87,8 @@ def simulate(
 ) -> Simulated:
     """12-lead ECGs of `cases`; `noise=False` leaves the heart and breathing alone.
 
-    A record depends on `seed`, its own case, rate and duration, never on the cases beside it. Raises WrongRequest for an
-    unknown or contradictory finding, no case at all, or a rate or duration that cannot be done.
+    A record depends on `seed`, its own case, rate and duration, never on the cases beside it. Raises WrongRequest for
+    an unknown or contradictory finding, no case at all, or a rate or duration that cannot be done.
     """
     check_extent(rate, duration)
     if not cases:
@@ -101,17 +101,17 @@ def simulate(
     apply_findings(heart, has, patients)
     breath = breathing(records)
     pace = beats(has, heart_rates(has, records), ages, breath, duration, records)
-    when, moves = timing(heart, pace, records), motion(records)
+    scene = Scene(heart, pace, timing(heart, pace), motion(records), rate)
     signal = np.empty((len(cases), len(STANDARD_LEADS), round(rate * duration)), dtype=np.float32)
     times = np.arange(signal.shape[2]) / rate
     for start in range(0, len(cases), AT_ONCE):
         rows = slice(start, start + AT_ONCE)
         depth = Breathing(breath.frequency[rows], breath.phase[rows]).at(times).astype(np.float32)
-        leads = render(heart, pace, when, moves, depth, rate, rows)
+        leads = render(scene, depth, rows)
         if noise:
             add_noise(leads, depth, rate, Draws(seed, NOISE, [case.record for case in cases[rows]]))
         signal[rows] = twelve_leads(leads)
-    return Simulated(signal, rate, tuple(cases), _truth(heart, pace, when, duration))
+    return Simulated(signal, rate, tuple(cases), _truth(scene, duration))
 
 
 def check_extent(rate: float, duration: float) -> None:
@@ -126,7 +126,8 @@ def _planted(cases: Sequence[Case]) -> dict[str, NDArray[np.bool_]]:
     return {name: np.array([name in findings for findings in checked], dtype=bool) for name in FINDINGS}
 
 
-def _truth(heart: Heart, pace: Beats, when: Timing, duration: float) -> Waves:
+def _truth(scene: Scene, duration: float) -> Waves:
+    heart, pace, when = scene.heart, scene.beats, scene.timing
     inside = (pace.r >= 0) & (pace.r < duration)
     shown, conducted = np.where(inside, 0.0, np.nan), np.where(inside & ~pace.premature, 0.0, np.nan)
     led = np.where(inside & pace.atrial, 0.0, np.nan)

@@ -1,0 +1,116 @@
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ecgenough.reports import words
+from ecgenough.reports.reading import read_run, read_runs
+from ecgenough.reports.run import Estimate, Run
+from ecgenough.scoring.comparison import Difference
+
+
+def with_auc(run: Run, value: float, low: float, high: float, name: str = "") -> Run:
+    macro = {**run.metrics.macro, "auc": Estimate(value, low, high)}
+    return replace(run, name=name or run.name, metrics=replace(run.metrics, macro=macro))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
+)
+def test_listing(given: list[str], said: str) -> None:
+    assert words.listing(given) == said
+
+
+def test_numbers_are_counted_and_grouped() -> None:
+    assert words.counted(1, "record") == "1 record"
+    assert words.counted(2158, "record") == "2,158 records"
+    assert words.ranges([3, 1, 2, 7, 9, 10]) == "1–3, 7, 9–10"
+
+
+def test_the_question_names_a_single_class_in_full_and_many_by_number(
+    made_run: Callable[..., Path], run_folder: Path
+) -> None:
+    one = read_run(
+        made_run("one", classes=("PE",), titles=("pulmonary embolism",), shares=(0.3,), skill=(1.0,), records=80)
+    )
+    assert words.question([one]) == "Can a network read pulmonary embolism from the ECG alone?"
+    five = read_run(run_folder)
+    assert words.question([five]) == "Can a network read NORM, MI, STTC, CD and HYP from the ECG alone?"
+    assert words.question([one, five]) == "What can a network read from the ECG alone?"
+
+
+def test_the_answer_gives_the_interval_the_patients_and_the_extremes(run_folder: Path) -> None:
+    run = with_auc(read_run(run_folder), 0.9, 0.88, 0.92)
+    answer = words.answer(run).replace(words.WORD_JOINER, "")
+    assert answer.startswith(
+        "On 600 test ECGs of 540 patients, resnet18 reaches a macro AUC of 0.900 (95% interval 0.880–0.920)"
+    )
+    ranked = sorted(run.metrics.classes, key=lambda name: run.metrics.classes[name].figures["auc"].value or 0)
+    assert f"It reads {ranked[-1]} best" in answer
+    assert f"and {ranked[0]} least well" in answer
+
+
+def test_an_interval_around_a_half_is_called_guessing(run_folder: Path) -> None:
+    assert "not to be told from guessing" in words.answer(with_auc(read_run(run_folder), 0.55, 0.48, 0.62))
+
+
+def test_the_comparison_says_which_is_best_which_overlap_and_which_do_not(run_folder: Path) -> None:
+    run = read_run(run_folder)
+    runs = [
+        with_auc(run, 0.9, 0.88, 0.92, "a"),
+        with_auc(run, 0.87, 0.85, 0.89, "b"),
+        with_auc(run, 0.7, 0.6, 0.8, "c"),
+    ]
+    said = words.comparison(runs, {})
+    assert "“a” has the highest macro AUC, 0.900" in said
+    assert "The interval of “b” overlaps with its own." in said
+    assert "The interval of “c” lies wholly below its own." in said
+    paired = words.comparison(runs, {"b": Difference(0.03, -0.01, 0.07, 0.2), "c": Difference(0.2, 0.1, 0.3, 0.002)})
+    assert paired.endswith("its lead over “c” is more than chance, that over “b” could be.")
+
+
+def test_intervals_that_touch_overlap() -> None:
+    assert Estimate(0.5, 0.4, 0.6).overlaps(Estimate(0.65, 0.6, 0.7))
+    assert not Estimate(0.5, 0.4, 0.6).overlaps(Estimate(0.7, 0.61, 0.8))
+    assert not Estimate(0.5, 0.4, 0.6).overlaps(Estimate(0.5))
+
+
+def test_it_is_said_which_part_is_shown_and_what_chose(made_run: Callable[..., Path]) -> None:
+    tested = words.honesty(read_run(made_run("tested", records=60)))
+    assert "test figures (fold 10)" in tested
+    assert "chosen on the validation records" in tested
+    chosen = words.honesty(read_run(made_run("chosen", records=60, part="validation")))
+    assert "validation figures (fold 9)" in chosen
+    assert "flatter" in chosen
+
+
+def test_runs_that_cannot_be_compared_say_why(made_run: Callable[..., Path]) -> None:
+    usual = made_run("usual", records=60)
+    for name, changes, why in (
+        ("elsewhere", {"dataset": "cpsc-2018"}, "different data sets"),
+        ("other", {"task": "form"}, "different tasks"),
+        ("early", {"part": "validation"}, "test and validation"),
+        ("more", {"records": 80}, "different records"),
+    ):
+        said = words.comparable(read_runs([usual, made_run(name, **{"records": 60, **changes})]))
+        assert said is not None
+        assert why in said
+    assert words.comparable(read_runs([usual, made_run("again", records=60, seed=4)])) is None
+
+
+def test_cautions_name_few_positives_absent_classes_and_simulation(made_run: Callable[..., Path]) -> None:
+    run = read_run(made_run(dataset="simulated", shares=(0.5, 0.4, 0.4, 0.08, 0.0), records=150))
+    said = words.cautions([run])
+    positives = run.metrics.classes["CD"].positives
+    assert positives < words.FEW_POSITIVES
+    assert any("simulated" in sentence for sentence in said)
+    assert any(sentence.startswith("HYP has no positive or no negative") for sentence in said)
+    assert any(f"CD ({positives})" in sentence for sentence in said)
+
+
+def test_modes_say_how_many_weights_learned(three_folders: Sequence[Path]) -> None:
+    scratch, frozen, full = (words.mode_sentence(run) for run in read_runs(three_folders))
+    assert scratch.startswith("from scratch")
+    assert "513 of 3,848,001 parameters" in frozen
+    assert "all 3,848,001 parameters" in full
