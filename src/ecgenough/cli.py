@@ -24,6 +24,7 @@ from ecgenough.reports import write_report
 from ecgenough.simulation import simulate_collection
 from ecgenough.studies import runs
 from ecgenough.studies.demo import run_demo
+from ecgenough.studies.pretraining import run_pretraining
 
 app = typer.Typer(
     name="ecgenough",
@@ -127,6 +128,22 @@ def train(
         chosen = chosen.model_copy(update={"task": task})
     networks.check(chosen.network.name, chosen.network.options)
     runs.train(runs.open_store(dataset, root, chosen.signal, folder=store), chosen, out, device)
+
+
+@app.command()
+def pretrain(
+    dataset: Dataset,
+    out: Out,
+    root: From = None,
+    recipe: RecipeName = "pretrain-masked",
+    changes: Changes = None,
+    store: Stores = None,
+    device: Device = "auto",
+) -> None:
+    """Learn from ECGs without their labels, for transfer to any task."""
+    chosen = load_recipe(recipe, changes or ())
+    networks.check(chosen.network.name, chosen.network.options)
+    run_pretraining(runs.open_store(dataset, root, chosen.signal, folder=store), chosen, out, device)
 
 
 @app.command()

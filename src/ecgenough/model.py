@@ -28,6 +28,7 @@ from ecgenough.signals.normalisation import Normaliser
 
 FORMAT = 1
 WEIGHTS, CARD = "model.safetensors", "model.json"
+PRETRAINED = "pretrained"  # the task of a model that knows no classes yet
 _SEEN = "origin.waveform_hashes"
 
 
@@ -57,7 +58,8 @@ class Model:
     """A trained network with its recipe, class names, normalisation, calibration, thresholds and origin.
 
     `origin` tells where it came from: data set, task, folds, store, versions. `seen` holds the waveform hashes of the
-    records it was trained and chosen on, so that they are never taken for new ones.
+    records it was trained and chosen on, so that they are never taken for new ones. A model pretrained without labels
+    has no classes and the task PRETRAINED; its network's head, of one output, stands for the one to come.
     """
 
     network: Network
@@ -91,8 +93,20 @@ class Model:
         return Prediction(self.classes, self.titles, tuple(map(float, probabilities)), self.thresholds)
 
     def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Calibrated probabilities of logits `[records, classes]`."""
+        """Calibrated probabilities of logits `[records, classes]`.
+
+        Raises WrongRequest where the model knows no classes.
+        """
+        self.check_it_answers()
         return self.calibration.apply(expit(logits))
+
+    def check_it_answers(self) -> None:
+        """Raise WrongRequest for a model that was pretrained without labels: its head is a placeholder."""
+        if not self.classes:
+            raise WrongRequest(
+                "this model knows no classes yet: it was pretrained to be carried over. "
+                "Teach it a task with ecgenough transfer, then use the model that gives."
+            )
 
     def save(self, folder: Path) -> None:
         """Write the model's two files to `folder`; the weights first, so that a card never stands alone."""
@@ -139,7 +153,7 @@ class Model:
         seen = tensors.pop(_SEEN).numpy().view(np.uint64)
         classes = tuple(card["classes"])
         network = networks.build(
-            recipe.network.name, leads=len(recipe.signal.leads), classes=len(classes), **recipe.network.options
+            recipe.network.name, leads=len(recipe.signal.leads), classes=max(len(classes), 1), **recipe.network.options
         )
         network.load_state_dict(tensors)
         return cls(

@@ -296,6 +296,33 @@ class Transfer(Section):
     rank: Count = 8
 
 
+class Masked(Section):
+    """Hide `fraction` of the signal, all leads together in stretches of `seconds`, and rebuild it from the rest.
+
+    As masked autoencoders do (He et al. 2022), for any body; the error is counted over the hidden signal only.
+    """
+
+    objective: Literal["masked"] = "masked"
+    fraction: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    seconds: Positive = 0.4
+
+
+class Contrastive(Section):
+    """Tell two views of one record from those of all others: NT-Xent (Chen et al. 2020).
+
+    A view is a crop (`crop.seconds`) and an augmentation. `positives: patient` takes the second view from the patient's
+    next record and counts all views of a patient as alike (Kiyasseh et al. 2021). `width` is that of the projection.
+    """
+
+    objective: Literal["contrastive"] = "contrastive"
+    positives: Literal["record", "patient"] = "record"
+    temperature: Positive = 0.1
+    width: Count = 128
+
+
+Pretraining = Annotated[Masked | Contrastive, Field(discriminator="objective")]
+
+
 class Recipe(Section):
     """Everything that decides a result. Same recipe, same data, same machine: same result."""
 
@@ -311,6 +338,7 @@ class Recipe(Section):
     schedule: Schedule = OneCycle()
     training: Training = Training()
     transfer: Transfer | None = None
+    pretraining: Pretraining | None = None
     seed: Annotated[int, Field(ge=0)] = 0
 
     @classmethod
@@ -395,7 +423,7 @@ def _change(settings: dict[str, Any], change: str) -> None:
         parsed = yaml.safe_load(value)
     except yaml.YAMLError:
         raise WrongRequest(f'change "{change}": the value is not YAML.') from None
-    if last == "kind":  # another kind has other keys: the old ones go
+    if last in _CHOICES:  # another kind has other keys: the old ones go
         place.clear()
     if last == "name" and sections == ["network"]:
         place["options"] = {}
@@ -410,7 +438,8 @@ def _first_complaint(error: ValidationError, where: str) -> str:
         known = [".".join([*map(str, path[:-1]), name]) for name in _known_keys(path[:-1])]
         if key in known:
             kind = next(part for part in reversed(complaint["loc"]) if _is_kind(part))
-            return f'{where} key "{key}" does not go with kind "{kind}".'
+            choice = "objective" if kind in _OBJECTIVES else "kind"
+            return f'{where} key "{key}" does not go with {choice} "{kind}".'
         return f'{where} key "{key}" is unknown. {nearest(key, known)}'
     message = complaint["msg"].removeprefix("Value error, ")
     value = complaint.get("input")
@@ -420,10 +449,13 @@ def _first_complaint(error: ValidationError, where: str) -> str:
 
 _SECTIONS: tuple[type[Section], ...] = (
     Recipe, Signal, Crop, Normalisation, Augmentation, Network, Optimizer, Training, Transfer,
-    NoFilter, BandPass, LowPassWavelet, Bce, Focal, Asymmetric, LogitAdjusted, Constant, Step, OneCycle, Cosine,
+    NoFilter, BandPass, LowPassWavelet, Bce, Focal, Asymmetric, LogitAdjusted, Constant, Step, OneCycle, Cosine, Masked, Contrastive,
 )  # fmt: skip
 _STEPS = (Nothing, Flip, SampleDropout, LeadDropout, Sine, Square, Noise, CircularShift, LeadScale, TimeMask)
+_CHOICES = ("kind", "objective")  # keys whose value says which other keys there are
+_OBJECTIVES = {section.model_fields["objective"].default for section in (Masked, Contrastive)}
 _KINDS = {section.model_fields["kind"].default for section in (*_SECTIONS, *_STEPS) if "kind" in section.model_fields}
+_KINDS |= _OBJECTIVES
 
 
 def _is_kind(part: str | int) -> bool:

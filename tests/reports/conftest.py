@@ -1,6 +1,7 @@
 """Made-up run folders, laid out as train, transfer and evaluate write them."""
 
 import json
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -153,16 +154,25 @@ def make_three(folder: Path) -> Sequence[Path]:
     return [make_run(folder / name, made) for name, made in wanted.items()]
 
 
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Made-up runs that no test writes to: `five-classes`, and `scratch`, `frozen` and `full` of one binary task."""
+    folder = tmp_path_factory.mktemp("runs")
+    make_run(folder / "five-classes", Made())
+    make_three(folder)
+    return folder
+
+
 @pytest.fixture
-def run_folder(tmp_path: Path) -> Path:
+def run_folder(shared: Path, tmp_path: Path) -> Path:
     """A run of five classes with everything there."""
-    return make_run(tmp_path / "five-classes", Made())
+    return Path(shutil.copytree(shared / "five-classes", tmp_path / "five-classes"))
 
 
 @pytest.fixture
-def three_folders(tmp_path: Path) -> Sequence[Path]:
+def three_folders(shared: Path, tmp_path: Path) -> Sequence[Path]:
     """Three runs of one binary task on the same records."""
-    return make_three(tmp_path)
+    return [Path(shutil.copytree(shared / name, tmp_path / name)) for name in ("scratch", "frozen", "full")]
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """The page as a browser shows it. Skipped where Playwright or a Chromium is not installed."""
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,16 +46,18 @@ def opened(browser: Any) -> Iterator[Opened]:
         context.close()
 
 
-@pytest.fixture
-def one(run_folder: Path, tmp_path: Path) -> Path:
-    write_report([run_folder], tmp_path / "one.html")
-    return tmp_path / "one.html"
+@pytest.fixture(scope="module")
+def one(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("one") / "one.html"
+    write_report([shared / "five-classes"], out)
+    return out
 
 
-@pytest.fixture
-def three(three_folders: Sequence[Path], tmp_path: Path) -> Path:
-    write_report(three_folders, tmp_path / "three.html")
-    return tmp_path / "three.html"
+@pytest.fixture(scope="module")
+def three(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("three") / "three.html"
+    write_report([shared / name for name in ("scratch", "frozen", "full")], out)
+    return out
 
 
 def test_nothing_is_requested_and_nothing_complains(opened: Opened, one: Path, three: Path) -> None:

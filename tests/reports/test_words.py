@@ -109,6 +109,13 @@ def test_cautions_name_few_positives_absent_classes_and_simulation(made_run: Cal
     assert any(f"CD ({positives})" in sentence for sentence in said)
 
 
+def test_a_caution_that_is_true_of_some_runs_names_them(made_run: Callable[..., Path]) -> None:
+    plain = read_run(made_run("plain", records=300))
+    simulated = read_run(made_run("made", records=300, dataset="simulated"))
+    assert not any(sentence.startswith("“") for sentence in words.cautions([simulated, simulated]))
+    assert any(sentence.startswith("“made”: The ECGs are simulated") for sentence in words.cautions([plain, simulated]))
+
+
 def test_modes_say_how_many_weights_learned(three_folders: Sequence[Path]) -> None:
     scratch, frozen, full = (words.mode_sentence(run) for run in read_runs(three_folders))
     assert scratch.startswith("from scratch")

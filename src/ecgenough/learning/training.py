@@ -5,10 +5,10 @@ import csv
 import io
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -77,55 +77,108 @@ def open_fabric(precision: str, device: str = "auto") -> Fabric:
 _FABRIC: dict[str, Any] = {"float32": "32-true", "bf16": "bf16-mixed"}
 
 
+class Learner(Protocol):
+    """What the loop trains, and what it is shown: with labels (`Supervised`) or without (`pretraining.SelfSupervised`).
+
+    `module` holds every weight that is to learn and is called through the loop's wrapper of it; `records` and `steps`
+    are those of an epoch; `identity` changes with the data.
+    """
+
+    module: nn.Module
+    records: int
+    steps: int
+    identity: str
+
+    def begin_epoch(self, epoch: int, epochs: int) -> bool:
+        """Make ready what learns in `epoch`; true where that is not what learned before."""
+
+    def groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """Parameter groups for the optimiser; `factor` scales the schedule's rate."""
+
+    def costs(self, module: nn.Module, epoch: int) -> Iterator[tuple[Tensor, int]]:
+        """The loss of each batch of `epoch`, from `module` in place of the learner's own, and how many records it is of."""
+
+    def figures(self, module: nn.Module) -> Row:
+        """What the validation records say of `module`; `validation_loss` at least."""
+
+    def constrain(self) -> None:
+        """Bring weights back within their bounds after a step."""
+
+    def finish(self) -> None:
+        """Leave the module ready for use."""
+
+
+class Supervised:
+    """A network that learns a task from labels, as the recipe's transfer section lets it."""
+
+    def __init__(self, network: Network, loss: LossFunction, splits: Splits, recipe: Recipe, fabric: Fabric) -> None:
+        self.module, self.loss, self.splits, self.fabric = network, loss, splits, fabric
+        self.adaptation = Adaptation(network, recipe.transfer or SCRATCH)
+        self.begin_epoch, self.groups = self.adaptation.begin_epoch, self.adaptation.groups
+        self.constrain, self.finish = network.constrain, self.adaptation.finish
+        self.records, self.steps = len(splits.train), splits.train.steps
+        self.identity = f"{splits.train.identity}-{splits.validation.identity}"
+
+    def costs(self, module: nn.Module, epoch: int) -> Iterator[tuple[Tensor, int]]:
+        for batch in self.splits.train.training(epoch):
+            yield self.loss(module(batch.ecg).float(), batch.labels), len(batch.ecg)
+
+    def figures(self, module: nn.Module) -> Row:
+        return validation_figures(answer(cast(Network, module), self.splits.validation, self.fabric.autocast()))
+
+
 def fit(network: Network, loss: LossFunction, splits: Splits, recipe: Recipe, folder: Path, fabric: Fabric) -> Progress:
-    """Train `network` in place and leave in it the weights of the selected epoch.
+    """Train `network` in place on labels and leave in it the weights of the selected epoch; see `learn`."""
+    torch.manual_seed(recipe.seed)
+    return learn(Supervised(network.to(fabric.device), loss, splits, recipe, fabric), recipe, folder, fabric)
+
+
+def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric) -> Progress:
+    """Train the learner's module in place and leave in it the weights of the selected epoch.
 
     Writes `log.csv` and, after each epoch, `checkpoint.pt` to `folder`; where a checkpoint of the same recipe and
     data is found there, goes on from it to the result an unbroken run would have had. Raises EcgenoughError when the
     loss stops being a number.
     """
-    training = recipe.training
-    torch.manual_seed(recipe.seed)
-    adaptation = Adaptation(network.to(fabric.device), recipe.transfer or SCRATCH)
-    optimizer: Any = fabric.setup_optimizers(_adamw(adaptation, recipe))
-    average = Average(network, training.ema)
-    progress, best = Progress(), _copied(average.network.state_dict())
-    if checkpoint := read_checkpoint(folder, _identity(recipe, splits)):
+    training, module = recipe.training, learner.module
+    optimizer: Any = fabric.setup_optimizers(_adamw(learner, recipe))
+    average = Average(module, training.ema)
+    progress, best = Progress(), _copied(average.module.state_dict())
+    identity = f"{recipe.fingerprint()}-{learner.identity}"
+    if checkpoint := read_checkpoint(folder, identity):
         progress = Progress(**checkpoint["progress"])
         best = checkpoint["best"]
-        network.load_state_dict(checkpoint["network"])
-        average.network.load_state_dict(checkpoint["average"])
+        module.load_state_dict(checkpoint["network"])
+        average.module.load_state_dict(checkpoint["average"])
         optimizer.load_state_dict(checkpoint["optimizer"])
         say(f"going on after epoch {progress.epoch} of {training.epochs} from {folder / 'checkpoint.pt'}")
     wrapped: nn.Module | None = None
     while progress.epoch < training.epochs and not _out_of_patience(progress, training.patience):
         torch.manual_seed(recipe.seed * 1_000_003 + progress.epoch + 1)
-        if adaptation.begin_epoch(progress.epoch, training.epochs) or wrapped is None:
-            wrapped = fabric.setup_module(network)
+        if learner.begin_epoch(progress.epoch, training.epochs) or wrapped is None:
+            wrapped = fabric.setup_module(module)
         started = time.monotonic()
-        row = train_epoch(wrapped, loss, splits.train, optimizer, average, recipe, progress, fabric)
+        row = train_epoch(learner, wrapped, optimizer, average, recipe, progress, fabric)
         seconds = time.monotonic() - started
-        figures = validation_figures(answer(average.network, splits.validation, fabric.autocast()))
-        progress.log.append({**row, **figures, "ecgs_per_second": len(splits.train) / seconds, "seconds": seconds})
+        figures = learner.figures(average.module)
+        progress.log.append({**row, **figures, "ecgs_per_second": learner.records / seconds, "seconds": seconds})
         progress.epoch += 1
         if _better(progress, figures, training.select):
-            best = _copied(average.network.state_dict())
+            best = _copied(average.module.state_dict())
         if fabric.is_global_zero:
             _say_epoch(progress, training.epochs)
             write_text(folder / "log.csv", log_text(progress.log))
-            state = {"network": network.state_dict(), "average": average.network.state_dict(), "best": best}
-            identity = _identity(recipe, splits)
+            state = {"network": module.state_dict(), "average": average.module.state_dict(), "best": best}
             write_checkpoint(folder, identity, {**state, "optimizer": optimizer.state_dict(), "progress": vars(progress)})
-    network.load_state_dict(best)
-    adaptation.finish()
-    network.eval()
+    module.load_state_dict(best)
+    learner.finish()
+    module.eval()
     return progress
 
 
 def train_epoch(
-    network: nn.Module,
-    loss: LossFunction,
-    batches: Batches,
+    learner: Learner,
+    wrapped: nn.Module,
     optimizer: Any,
     average: "Average",
     recipe: Recipe,
@@ -135,19 +188,18 @@ def train_epoch(
     """Show every training record once; returns the epoch, its mean loss and its last learning rate."""
     total, shown, epochs = torch.zeros((), device=fabric.device), 0, recipe.training.epochs
     what = f"epoch {progress.epoch + 1}/{epochs}"
-    for batch in track(batches.training(progress.epoch), what, batches.steps, "batches"):
-        factor = rate_factor(recipe.schedule, progress.step, batches.steps, epochs)
+    for cost, records in track(learner.costs(wrapped, progress.epoch), what, learner.steps, "batches"):
+        factor = rate_factor(recipe.schedule, progress.step, learner.steps, epochs)
         for group in optimizer.param_groups:
             group["lr"] = recipe.optimizer.learning_rate * factor * group["factor"]
-        cost = loss(network(batch.ecg).float(), batch.labels)
         optimizer.zero_grad()
         fabric.backward(cost)
         if recipe.training.clip is not None:
-            nn.utils.clip_grad_norm_(network.parameters(), recipe.training.clip)
+            nn.utils.clip_grad_norm_(learner.module.parameters(), recipe.training.clip)
         optimizer.step()
-        average.source.constrain()
+        learner.constrain()
         average.update(progress.step)
-        total, shown, progress.step = total + cost.detach() * len(batch.ecg), shown + len(batch.ecg), progress.step + 1
+        total, shown, progress.step = total + cost.detach() * records, shown + records, progress.step + 1
     mean = cast(Tensor, fabric.all_reduce(total / max(shown, 1))).item()
     if not math.isfinite(mean):
         raise EcgenoughError(
@@ -157,15 +209,15 @@ def train_epoch(
 
 
 class Average:
-    """An exponential moving average of a network's weights and statistics, itself a network.
+    """An exponential moving average of a module's weights and statistics, itself such a module.
 
     The decay rises to its value as (1 + updates) / (10 + updates), so that short trainings are not held at their
-    first weights. Without a decay the average is the network itself.
+    first weights. Without a decay the average is the module itself.
     """
 
-    def __init__(self, source: Network, decay: float | None) -> None:
+    def __init__(self, source: nn.Module, decay: float | None) -> None:
         self.source, self.decay = source, decay
-        self.network = source if decay is None else copy.deepcopy(source).requires_grad_(False)
+        self.module = source if decay is None else copy.deepcopy(source).requires_grad_(False)
 
     @torch.no_grad()
     def update(self, step: int) -> None:
@@ -173,15 +225,15 @@ class Average:
         if self.decay is None:
             return
         weight = 1 - min(self.decay, (step + 2) / (step + 11))
-        for mean, value in zip(self._tensors(self.network), self._tensors(self.source), strict=True):
+        for mean, value in zip(self._tensors(self.module), self._tensors(self.source), strict=True):
             if mean.is_floating_point():
                 mean.lerp_(value, weight)
             else:
                 mean.copy_(value)
 
     @staticmethod
-    def _tensors(network: nn.Module) -> list[Tensor]:
-        return [*network.parameters(), *network.buffers()]
+    def _tensors(module: nn.Module) -> list[Tensor]:
+        return [*module.parameters(), *module.buffers()]
 
 
 def write_checkpoint(folder: Path, identity: str, state: Mapping[str, Any]) -> None:
@@ -205,22 +257,18 @@ def read_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
 
 
 def log_text(log: list[Row]) -> str:
-    """The log of all epochs as CSV."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, LOG_COLUMNS, lineterminator="\n")
+    """The log of all epochs as CSV, without the columns that the training has no figures for."""
+    text, columns = io.StringIO(), [column for column in LOG_COLUMNS if column in log[0]]
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
     writer.writeheader()
-    writer.writerows({column: f"{row[column]:.6g}" for column in LOG_COLUMNS} for row in log)
+    writer.writerows({column: f"{row[column]:.6g}" for column in columns} for row in log)
     return text.getvalue()
 
 
-def _adamw(adaptation: Adaptation, recipe: Recipe) -> torch.optim.AdamW:
+def _adamw(learner: Learner, recipe: Recipe) -> torch.optim.AdamW:
     settings = recipe.optimizer
-    groups = adaptation.groups(settings.learning_rate)
+    groups = learner.groups(settings.learning_rate)
     return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay)
-
-
-def _identity(recipe: Recipe, splits: Splits) -> str:
-    return f"{recipe.fingerprint()}-{splits.train.identity}-{splits.validation.identity}"
 
 
 def _copied(state: State) -> State:
@@ -250,8 +298,9 @@ def _out_of_patience(progress: Progress, patience: int | None) -> bool:
 
 def _say_epoch(progress: Progress, epochs: int) -> None:
     row = progress.log[-1]
+    ranking = f"macro AUC {row['validation_macro_auc']:.4f}  " if "validation_macro_auc" in row else ""
     say(
         f"epoch {progress.epoch}/{epochs}  loss {row['train_loss']:.4f}  validation loss {row['validation_loss']:.4f}  "
-        f"macro AUC {row['validation_macro_auc']:.4f}  {row['ecgs_per_second']:,.0f} ECGs/s"
+        f"{ranking}{row['ecgs_per_second']:,.0f} ECGs/s"
         f"{'  (best so far)' if progress.best_epoch == progress.epoch else ''}"
     )

@@ -51,8 +51,8 @@ class ChannelNorm(nn.LayerNorm):
 def pool_to(features: Tensor, steps: int) -> Tensor:
     """Means over `steps` stretches of time that cover it evenly: `[batch, channels, time]` -> `[..., steps]`.
 
-    The stretches of adaptive average pooling, whose own gradient is not deterministic on GPUs. They overlap where `steps`
-    does not divide the time, and repeat where there is less time than steps.
+    The stretches of adaptive average pooling, whose own gradient is not deterministic on GPUs. They overlap where
+    `steps` does not divide the time, and repeat where there is less time than steps.
     """
     time = features.shape[-1]
     stretches = [(i * time // steps, -((i + 1) * time // -steps)) for i in range(steps)]

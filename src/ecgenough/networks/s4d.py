@@ -100,7 +100,7 @@ class S4d(Network):
     """S4D (Gu et al. 2022): diagonal state-space layers over single samples, averaged over time.
 
     Input: [batch, leads, samples], normalised. Output: logits [batch, classes].
-    Sources: arXiv 2206.11893; four bidirectional layers for ECGs as in Mehari & Strodthoff 2022 (arXiv 2308.15291).
+    Sources: arXiv 2206.11893; four bidirectional layers for ECGs as in Mehari & Strodthoff 2023 (arXiv 2308.15291).
     """
 
     def __init__(

@@ -133,7 +133,7 @@ def separation_figure(line: Line) -> Figure:
     threshold = line.run.threshold(line.classes[0])
     marks = [
         frame.area(np.repeat(edges, 2), np.concatenate([[0], np.repeat(share, 2), [0]]), key)
-        for share, key in zip(shares, ("rest", "k0"), strict=True)
+        for share, key in zip(shares, ("rest", line.key), strict=True)
     ]
     if threshold is not None:
         marks += [frame.guide((threshold, threshold), (frame.y.low, frame.y.high))]
@@ -142,7 +142,7 @@ def separation_figure(line: Line) -> Figure:
         "How far apart are they?",
         frame.draw(f"{words} as two histograms.", marks),
         f"The dashed line is the chosen threshold; probabilities are those of “{line.run.name}”.",
-        (Entry("rest", "negatives", f"{(~labels).sum():,}"), Entry("k0", "positives", f"{labels.sum():,}")),
+        (Entry("rest", "negatives", f"{(~labels).sum():,}"), Entry(line.key, "positives", f"{labels.sum():,}")),
     )
 
 

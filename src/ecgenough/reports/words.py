@@ -1,6 +1,7 @@
 """Numbers as sentences: what was asked, what came out, and what to be careful about."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import PurePath
 
 from ecgenough.recipe import Recipe
 from ecgenough.reports.run import Estimate, Run
@@ -216,25 +217,34 @@ def honesty(run: Run) -> str:
 
 
 def cautions(runs: Sequence[Run]) -> list[str]:
-    """What a careful reader would want to be told beside the figures."""
-    found = []
-    if any(run.data.dataset in SIMULATED for run in runs):
-        found.append("The ECGs are simulated. How well a network reads them says nothing about patients.")
+    """What a careful reader would want to be told beside the figures, each once for all runs it is true of."""
+    found: dict[str, list[str]] = {}
     for run in runs:
-        of = f"{run.name}: " if len(runs) > 1 else ""
-        if run.metrics.absent:
-            have, are = ("has", "is") if len(run.metrics.absent) == 1 else ("have", "are")
-            found.append(
-                f"{of}{listing(run.metrics.absent)} {have} no positive or no negative among the {run.shown} ECGs and "
-                f"{are} left out of the macro averages."
-            )
-        few = [
-            f"{name} ({scores.positives})" for name, scores in run.metrics.classes.items()
-            if name not in run.metrics.absent and scores.positives < FEW_POSITIVES
-        ]  # fmt: skip
-        if few:
-            found.append(f"{of}few {run.shown} positives, so uncertain figures: {listing(few)}.")
-    return list(dict.fromkeys(found))
+        for sentence in _cautions_of(run):
+            found.setdefault(sentence, []).append(run.name)
+    return [
+        sentence if len(names) == len(runs) else f"{listing(map(quoted, names))}: {sentence}"
+        for sentence, names in found.items()
+    ]
+
+
+def _cautions_of(run: Run) -> list[str]:
+    found = []
+    if run.data.dataset in SIMULATED:
+        found.append("The ECGs are simulated. How well a network reads them says nothing about patients.")
+    if absent := run.metrics.absent:
+        have, are = ("has", "is") if len(absent) == 1 else ("have", "are")
+        found.append(
+            f"{listing(absent)} {have} no positive or no negative among the {run.shown} ECGs and {are} left out of "
+            "the macro averages."
+        )
+    few = [
+        f"{name} ({scores.positives})" for name, scores in run.metrics.classes.items()
+        if scores.positives < FEW_POSITIVES
+    ]  # fmt: skip
+    if few:
+        found.append(f"There are few {run.shown} positives, and so wide uncertainty, for {listing(few)}.")
+    return found
 
 
 def citations(runs: Sequence[Run]) -> list[str]:
@@ -249,7 +259,7 @@ def mode_sentence(run: Run) -> str:
     if run.transfer:
         learned, everything = run.transfer.trained_parameters, run.transfer.all_parameters
         which = "all" if learned == everything else f"{learned:,} of"
-        text += f"; {which} {everything:,} parameters, starting from {run.transfer.source}"
+        text += f"; {which} {everything:,} parameters, starting from {PurePath(run.transfer.source).name}"
     return text
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ecgenough.ecg import STANDARD_LEADS, Ecg
-from ecgenough.errors import WrongRequest, nearest
+from ecgenough.errors import EcgenoughError, WrongRequest, nearest
 from ecgenough.files import write_text
 from ecgenough.formats.wfdb import write_wfdb
 from ecgenough.progress import track
@@ -109,16 +109,19 @@ def _check(out: Path, kind: str, records: int | None, seed: int, rate: float, du
 @contextmanager
 def _folder_aside(out: Path) -> Iterator[Path]:
     """A temporary folder beside `out` that becomes `out` on success and goes on any error."""
-    aside = out.with_name(f".{out.name}.{os.getpid()}.part")
+    place = out.resolve()
+    aside = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
         aside.mkdir(parents=True)
     except OSError as error:
         raise WrongRequest(f"{out} cannot be written: {error.strerror}. Give another folder.") from None
     try:
         yield aside
-        if out.exists():
-            out.rmdir()
-        aside.rename(out)
+        if place.exists():
+            place.rmdir()
+        aside.rename(place)
+    except OSError as error:
+        raise EcgenoughError(f"{out} could not be written: {error.strerror or error}. Nothing of it is left.") from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 

@@ -18,7 +18,7 @@ Who = NDArray[np.bool_]
 # Centre, deviation (ms), X, Y, Z (mV): fitted to the mean beats of PTB-XL's pure records of each statement.
 LEFT_BUNDLE = np.array(
     [
-        [-58.0, 13.0, 0.02, 0.03, -0.07],
+        [-58.0, 13.0, 0.05, 0.03, -0.06],
         [-36.0, 14.0, 0.20, 0.10, 0.10],
         [-12.0, 15.0, 0.40, 0.22, 1.10],
         [14.0, 15.0, 0.46, 0.10, 1.15],
@@ -53,8 +53,8 @@ RIGHT_VENTRICLE = np.array(
 SCARRED = (
     (Wave.SEPTUM, -34.0, 9.0),
     (Wave.APEX, -16.0, 10.5),
-    (Wave.FREE_WALL, 12.5, 9.5),
-    (Wave.BASE, 24.5, 9.0),
+    (Wave.FREE_WALL, 13.5, 9.5),
+    (Wave.BASE, 25.0, 9.0),
     (Wave.OUTFLOW, 34.0, 9.0),
 )
 
@@ -148,7 +148,7 @@ def left_atrial_enlargement(heart: Heart, who: Who, draws: Draws) -> None:
 
 def inferior_infarction(heart: Heart, who: Who, draws: Draws) -> None:
     """Q >= 40 ms in II, III, aVF (UDMI asks 30 ms and 0.1 mV); T often inverted there."""
-    depth, inverted = draws.uniform(0.16, 0.42), draws.chance(0.6)
+    depth, inverted = draws.uniform(0.19, 0.42), draws.chance(0.6)
     _necrosis(heart, who, (0.10, -1.0, 0.0), dict.fromkeys(("II", "III", "aVF"), -depth), np.array([1.0, 0.5, 1.0]))
     t_depth = draws.uniform(0.04, 0.22)
     inverse = heart.reach(heart.vectors[:, Wave.T], (0.1, -1.0, 0.1), {"III": -t_depth, "aVF": -0.7 * t_depth})

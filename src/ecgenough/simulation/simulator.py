@@ -88,11 +88,13 @@ def simulate(
     """12-lead ECGs of `cases`; `noise=False` leaves the heart and breathing alone.
 
     A record depends on `seed`, its own case, rate and duration, never on the cases beside it. Raises WrongRequest for
-    an unknown or contradictory finding, no case at all, or a rate or duration that cannot be done.
+    an unknown or contradictory finding, a negative number, no case at all, or a rate or duration that cannot be done.
     """
     check_extent(rate, duration)
     if not cases:
         raise WrongRequest("there is nothing to simulate; give at least one case.")
+    if min(seed, *(number for case in cases for number in (case.record, case.patient))) < 0:
+        raise WrongRequest("a seed, record or patient is negative; number them from 0 or more.")
     has = _planted(cases)
     ages = np.array([case.age for case in cases], dtype=np.float64)
     patients = Draws(seed, PATIENT, [case.patient for case in cases])

@@ -24,7 +24,7 @@ from ecgenough.learning.evaluation import Answers, answer
 from ecgenough.learning.losses import build_loss
 from ecgenough.learning.training import Progress, Splits, fit, open_fabric
 from ecgenough.learning.transfer import SCRATCH, Adaptation
-from ecgenough.model import Model
+from ecgenough.model import PRETRAINED, Model
 from ecgenough.networks.contract import Network, parameter_count
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe, Signal
@@ -162,6 +162,7 @@ def evaluate(
 
     Raises WrongRequest where the task's classes are not the model's or the folds hold no record of the task.
     """
+    model.check_it_answers()
     fabric = open_fabric(model.recipe.training.precision, device)
     task = store.task(task_name or model.task)
     folds = tuple(folds) or store.test_folds
@@ -196,8 +197,13 @@ def split_rows(store: Store, task: str | None) -> dict[str, NDArray[np.int64]]:
 
 
 def refuse_overlap(model: Model, store: Store) -> None:
-    """Raises WrongRequest where the store holds waveforms that the model has learned from."""
+    """Raises WrongRequest where the store holds waveforms that the model has learned from.
+
+    One pretrained without labels may go on with the same records, but not be tested on them.
+    """
     known = np.isin(store.hashes, model.seen)
+    if model.task == PRETRAINED:  # it has seen no label, so only what it will be tested on must be new to it
+        known &= np.isin(store.folds, store.test_folds)
     if known.any():
         first = store.records[int(np.flatnonzero(known)[0])]
         raise WrongRequest(

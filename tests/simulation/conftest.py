@@ -1,12 +1,18 @@
 """Reads intervals and amplitudes off a noise-free ECG as a person with calipers would."""
 
+from collections.abc import Callable
+from functools import cache
+
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from scipy.signal import find_peaks
 
 from ecgenough.ecg import STANDARD_LEADS
+from ecgenough.simulation import Case, Simulated, simulate
 
 RATE = 500.0
+PATIENTS = 100
 
 
 class Calipers:
@@ -79,3 +85,28 @@ def r_peaks(ecg: NDArray[np.float32]) -> NDArray[np.int64]:
     smooth = np.convolve(speed, np.ones(30) / 30, "same")
     peaks, _ = find_peaks(smooth, height=0.5 * np.percentile(smooth, 99), distance=int(0.3 * RATE))
     return np.asarray(peaks, dtype=np.int64)
+
+
+@cache
+def patients_with(*findings: str) -> Simulated:
+    """Noise-free ECGs of PATIENTS adults of all ages with `findings`; the same people whatever they have."""
+    cases = [
+        Case(frozenset(findings), person, person, 20.0 + 70.0 * person / PATIENTS, "male" if person % 2 else "female")
+        for person in range(PATIENTS)
+    ]
+    return simulate(cases, seed=11, noise=False)
+
+
+@cache
+def measured(*findings: str) -> tuple[Calipers, ...]:
+    return tuple(Calipers(ecg) for ecg in patients_with(*findings).signal)
+
+
+@pytest.fixture(scope="session")
+def clean() -> Callable[..., Simulated]:
+    return patients_with
+
+
+@pytest.fixture(scope="session")
+def calipers() -> Callable[..., tuple[Calipers, ...]]:
+    return measured
