@@ -1,5 +1,12 @@
-"""`python -m ecgenough` is the command `ecgenough`."""
+"""The command `ecgenough`, also as `python -m ecgenough`."""
 
-from ecgenough.cli import main
+import os
 
-main()
+# Threads that wait for work sleep: spinning ones slow two trainings on one machine many times over. PyTorch's OpenMP
+# reads this once, as it loads, so it stands before everything else.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+from ecgenough.cli import main  # noqa: E402
+
+if __name__ == "__main__":
+    main()

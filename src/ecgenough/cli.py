@@ -17,12 +17,14 @@ from ecgenough import datasets, networks
 from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.formats import read
 from ecgenough.formats.table import TableLayout
+from ecgenough.learning.imported_weights import import_weights
 from ecgenough.model import Model, Prediction
 from ecgenough.networks.contract import parameter_count
 from ecgenough.recipe import load_recipe, shipped
 from ecgenough.reports import write_report
 from ecgenough.simulation import simulate_collection
 from ecgenough.studies import runs
+from ecgenough.studies.baseline_runs import run_baseline
 from ecgenough.studies.demo import run_demo
 from ecgenough.studies.pretraining import run_pretraining
 
@@ -87,13 +89,13 @@ def list_recipes(name: Annotated[str | None, typer.Argument(help="Print this rec
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="The folder to write.")],
-    records: Annotated[int, typer.Option("--records", min=1)] = 1000,
+    records: Annotated[int | None, typer.Option("--records", min=1, help="2000 or, for embolism, 927 unless told.")] = None,
     kind: Annotated[str, typer.Option("--kind", help="superclasses or embolism.")] = "superclasses",
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
 ) -> None:
     """Write a collection of simulated 12-lead ECGs as WFDB files with labels."""
     simulate_collection(out, kind, records, seed)
-    typer.echo(f"{records:,} simulated ECGs ({kind}) are in {out}")
+    typer.echo(f"The simulated ECGs ({kind}) are in {out}")
 
 
 @app.command()
@@ -146,6 +148,21 @@ def pretrain(
     run_pretraining(runs.open_store(dataset, root, chosen.signal, folder=store), chosen, out, device)
 
 
+@app.command("import-weights")
+def import_others_weights(
+    file: Annotated[Path, typer.Argument(help="A .pth, .pt or .safetensors file.")],
+    layout: Annotated[str, typer.Option("--layout", help="How its weights are named: ecgfounder or paper.")],
+    out: Out,
+    network: Annotated[str | None, typer.Option("--network", help="Refuse the file if it is of another network.")] = None,
+) -> None:
+    """Turn weights that others trained into a model for transfer."""
+    imported = import_weights(file, layout, network)
+    imported.save(out)
+    typer.echo(f"{imported.model.recipe.network.name}: {imported.matching.sentence()} Written to {out}")
+    for note in imported.notes:
+        typer.echo(f"- {note}")
+
+
 @app.command()
 def transfer(
     model: Annotated[Path, typer.Argument(help="The folder of a trained model or run.")],
@@ -184,8 +201,26 @@ def evaluate(
     metrics = runs.evaluate(loaded, records, out, task_name=task, folds=_fold_numbers(folds), device=device)
     macro, classes = metrics["macro"], metrics["classes"]
     rows = [("macro", *(runs.interval_text(macro[name]) for name in _SHOWN))]
-    rows += [(name, *(runs.interval_text(figures[name]) for name in _SHOWN)) for name, figures in classes.items()]
+    rows += [(label, *(runs.interval_text(figures[name]) for name in _SHOWN)) for label, figures in classes.items()]
     _print_table((f"{metrics['records']:,} records", *_SHOWN.values()), rows)
+    if metrics["absent"]:
+        typer.echo(f"Without a positive or without a negative here, so not scored: {', '.join(metrics['absent'])}")
+
+
+@app.command()
+def baseline(
+    name: Annotated[str, typer.Argument(help="prevalence, demographics, intervals or minirocket.")],
+    dataset: Dataset,
+    out: Out,
+    root: From = None,
+    task: Task = None,
+    recipe: RecipeName = "default",
+    changes: Changes = None,
+    store: Stores = None,
+) -> None:
+    """Fit and score a sober baseline to compare networks with; of the recipe, only signal and seed count."""
+    chosen = load_recipe(recipe, changes or ())
+    run_baseline(name, runs.open_store(dataset, root, chosen.signal, folder=store), task, out, chosen.seed)
 
 
 @app.command()
@@ -228,6 +263,8 @@ def main() -> NoReturn:
         app()
     except EcgenoughError as error:
         _stop(str(error), error.status)
+    except KeyboardInterrupt:
+        _stop("stopped. The same command goes on where it was.", 130)
     except OSError as error:
         if error.errno == errno.EPIPE:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -25,6 +25,7 @@ from ecgenough.scoring.calibration import Calibration
 from ecgenough.signals.batches import evaluation_crops
 from ecgenough.signals.conditioning import condition
 from ecgenough.signals.normalisation import Normaliser
+from ecgenough.signals.store import MICROVOLTS, to_microvolts
 
 FORMAT = 1
 WEIGHTS, CARD = "model.safetensors", "model.json"
@@ -80,7 +81,8 @@ class Model:
         """
         conditioned = condition(ecg, self.recipe.signal)
         device = next(self.network.parameters()).device
-        signal = torch.from_numpy(conditioned.signal)[None].to(device)
+        counts, _ = to_microvolts(conditioned.signal)  # as a store keeps it, so that both give the same answer
+        signal = torch.from_numpy(counts.astype(np.float32) / MICROVOLTS)[None].to(device)
         valid = torch.tensor([conditioned.valid], device=device)
         with torch.inference_mode():
             crops = evaluation_crops(signal, valid, self.recipe, self.normaliser)

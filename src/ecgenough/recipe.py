@@ -229,7 +229,7 @@ Loss = Annotated[Bce | Focal | Asymmetric | LogitAdjusted, Field(discriminator="
 
 
 class Optimizer(Section):
-    """AdamW (Loshchilov & Hutter 2019)."""
+    """AdamW (Loshchilov & Hutter 2019); the decay spares biases, norms and the dynamics of state spaces."""
 
     kind: Literal["adamw"] = "adamw"
     learning_rate: Positive = 2e-3
@@ -449,7 +449,8 @@ def _first_complaint(error: ValidationError, where: str) -> str:
 
 _SECTIONS: tuple[type[Section], ...] = (
     Recipe, Signal, Crop, Normalisation, Augmentation, Network, Optimizer, Training, Transfer,
-    NoFilter, BandPass, LowPassWavelet, Bce, Focal, Asymmetric, LogitAdjusted, Constant, Step, OneCycle, Cosine, Masked, Contrastive,
+    NoFilter, BandPass, LowPassWavelet, Bce, Focal, Asymmetric, LogitAdjusted, Constant, Step, OneCycle, Cosine,
+    Masked, Contrastive,
 )  # fmt: skip
 _STEPS = (Nothing, Flip, SampleDropout, LeadDropout, Sine, Square, Noise, CircularShift, LeadScale, TimeMask)
 _CHOICES = ("kind", "objective")  # keys whose value says which other keys there are

@@ -38,9 +38,7 @@ def _two_steps(adaptation: Adaptation, epoch: int) -> set[str]:
 
 
 def _classifier_keys(network: Network) -> set[str]:
-    classifier = network.classifier()
-    (prefix,) = [name for name, module in network.named_modules() if module is classifier]
-    return {f"{prefix}.weight"} | ({f"{prefix}.bias"} if classifier.bias is not None else set())
+    return {key for key in network.state_dict() if key.startswith("head.")}
 
 
 @pytest.mark.parametrize("name", networks.names())
@@ -90,10 +88,21 @@ def test_which_stages_learn_when(settings: Transfer, expected: list[range]) -> N
 def test_layerwise_rates_fall_toward_the_input() -> None:
     network = _network("resnet18")
     groups = Adaptation(network, Transfer(mode="layerwise", decay=0.5)).groups(1.0)
-    assert [group["factor"] for group in groups] == [0.5**depth for depth in reversed(range(len(groups)))]
+    factor = {id(parameter): group["factor"] for group in groups for parameter in group["params"]}
+    for depth, stage in enumerate(reversed(network.stages())):
+        assert {factor[id(parameter)] for parameter in stage.parameters()} == {0.5**depth}
     assert sum(parameter.numel() for group in groups for parameter in group["params"]) == sum(
         parameter.numel() for parameter in network.parameters()
     )
+
+
+def test_weight_decay_spares_biases_norms_and_the_dynamics_of_state_spaces() -> None:
+    network = _network("s4d_hybrid")
+    groups = Adaptation(network).groups(1.0)
+    spared = {id(parameter) for group in groups if group.get("weight_decay") == 0 for parameter in group["params"]}
+    names = {name for name, parameter in network.named_parameters() if id(parameter) in spared}
+    assert {"head.bias", "layers.0.space.log_decay", "layers.0.space.frequency", "layers.1.space.log_step"} <= names
+    assert not names & {"head.weight", "layers.0.mix.weight", "layers.0.space.readout"}
 
 
 @pytest.mark.parametrize("mode", ["frozen", "full", "lora"])

@@ -142,6 +142,17 @@ def test_s1_q3_t3_is_what_it_says(calipers: Measured) -> None:
     assert nearly_all(ecg.t("II") > -0.1 for ecg in signs)
 
 
+@pytest.mark.parametrize("other", ["TINV", "CRBBB", "RAD"])
+def test_s1_q3_t3_stays_beside_other_signs_of_strain(calipers: Measured, other: str) -> None:
+    signs = calipers("S1Q3T3", other)
+    assert nearly_all(ecg.qrs("I").min() <= -0.15 and ecg.q("III")[1] <= -0.12 for ecg in signs)
+    assert nearly_all(ecg.t("III") < -0.05 for ecg in signs)
+    if other == "TINV":
+        assert nearly_all(max(ecg.t(lead) for lead in ("V1", "V2", "V3", "V4")) < -0.04 for ecg in signs)
+    if other == "CRBBB":
+        assert nearly_all(ecg.qrs_ms >= 120 for ecg in signs)
+
+
 def test_right_axis_deviation(calipers: Measured) -> None:
     assert nearly_all(90 < ecg.axis() < 180 for ecg in calipers("RAD"))
 

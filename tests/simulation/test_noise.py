@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
+from scipy.interpolate import BSpline
 from scipy.signal import butter, sosfiltfilt, welch
 
 from ecgenough.simulation import Case, simulate
 from ecgenough.simulation.draws import Draws
-from ecgenough.simulation.noise import EIGHT_FROM_ELECTRODES, add_noise
+from ecgenough.simulation.noise import EIGHT_FROM_ELECTRODES, _smooth, add_noise
 
 RECORDS = 200
 
@@ -19,6 +20,12 @@ def noise() -> np.ndarray:
 
 def test_a_voltage_common_to_all_electrodes_is_seen_by_no_lead() -> None:
     np.testing.assert_allclose(EIGHT_FROM_ELECTRODES @ np.ones(9), 0, atol=1e-12)
+
+
+def test_smooth_paths_are_cubic_b_splines() -> None:
+    points = np.random.default_rng(0).normal(size=(2, 12))
+    spline = BSpline(np.arange(-3, 13), points, 3, axis=1)
+    np.testing.assert_allclose(_smooth(points, 440, 50), spline(np.arange(440) / 50), atol=1e-6)
 
 
 def test_wander_is_as_strong_as_in_ptb_xl(noise: np.ndarray) -> None:

@@ -118,7 +118,7 @@ def test_one_file_gets_the_answer_it_got_in_the_set(source: Path, stores: dict[s
         (header,) = (simulated / "superclasses").rglob(f"{int(record):05d}*.hea")
         answer = model.predict(read(header))
         expected = table.loc[record, [f"p_{name}" for name in model.classes]].to_numpy(dtype=float)
-        np.testing.assert_allclose(answer.probabilities, expected, atol=2e-3)  # the store rounds to 1 µV
+        np.testing.assert_allclose(answer.probabilities, expected, atol=1e-5)
         assert set(store.records) >= {record}
 
 

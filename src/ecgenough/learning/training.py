@@ -4,6 +4,7 @@ import copy
 import csv
 import io
 import math
+import os
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -59,7 +60,7 @@ class Splits:
 
 
 def open_fabric(precision: str, device: str = "auto") -> Fabric:
-    """Lightning Fabric on the best device there is, or on the one named; several processes under torchrun.
+    """Lightning Fabric on the best device there is, or on the one named; one of several processes under torchrun.
 
     `precision` auto is bf16 on a GPU that has it and float32 elsewhere.
     """
@@ -69,7 +70,14 @@ def open_fabric(precision: str, device: str = "auto") -> Fabric:
     if precision == "auto":
         precision = "bf16" if accelerator == "cuda" and torch.cuda.is_bf16_supported() else "float32"
     torch.set_float32_matmul_precision("high" if accelerator == "cuda" else "highest")
-    fabric = Fabric(accelerator=accelerator, devices="auto" if accelerator == "cuda" else 1, precision=_FABRIC[precision])
+    world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
+    fabric = Fabric(
+        accelerator=accelerator,
+        strategy="ddp" if world > 1 else "auto",
+        devices=local,
+        num_nodes=world // local,
+        precision=_FABRIC[precision],
+    )
     fabric.launch()
     return fabric
 
@@ -96,7 +104,7 @@ class Learner(Protocol):
         """Parameter groups for the optimiser; `factor` scales the schedule's rate."""
 
     def costs(self, module: nn.Module, epoch: int) -> Iterator[tuple[Tensor, int]]:
-        """The loss of each batch of `epoch`, from `module` in place of the learner's own, and how many records it is of."""
+        """The loss of each batch of `epoch` and of how many records it is, from `module`, the loop's wrapper."""
 
     def figures(self, module: nn.Module) -> Row:
         """What the validation records say of `module`; `validation_loss` at least."""
@@ -112,7 +120,8 @@ class Supervised:
     """A network that learns a task from labels, as the recipe's transfer section lets it."""
 
     def __init__(self, network: Network, loss: LossFunction, splits: Splits, recipe: Recipe, fabric: Fabric) -> None:
-        self.module, self.loss, self.splits, self.fabric = network, loss, splits, fabric
+        self.module: nn.Module = network
+        self.loss, self.splits, self.fabric = loss, splits, fabric
         self.adaptation = Adaptation(network, recipe.transfer or SCRATCH)
         self.begin_epoch, self.groups = self.adaptation.begin_epoch, self.adaptation.groups
         self.constrain, self.finish = network.constrain, self.adaptation.finish
@@ -168,8 +177,9 @@ def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric) -> Pro
         if fabric.is_global_zero:
             _say_epoch(progress, training.epochs)
             write_text(folder / "log.csv", log_text(progress.log))
-            state = {"network": module.state_dict(), "average": average.module.state_dict(), "best": best}
-            write_checkpoint(folder, identity, {**state, "optimizer": optimizer.state_dict(), "progress": vars(progress)})
+            state: dict[str, Any] = {"network": module.state_dict(), "average": average.module.state_dict(), "best": best}
+            state |= {"optimizer": optimizer.state_dict(), "progress": vars(progress)}
+            write_checkpoint(folder, identity, state)
     module.load_state_dict(best)
     learner.finish()
     module.eval()

@@ -43,7 +43,7 @@ class Adaptation:
 
     def begin_epoch(self, epoch: int, epochs: int) -> bool:
         """Put every stage into learning or frozen state; True where that changed what learns."""
-        stages = self.network.transfer_stages()
+        stages = self.network.stages()
         learning = learning_stages(self.settings, len(stages), epoch, epochs)
         before = [parameter.requires_grad for parameter in self.network.parameters()]
         self.network.train()
@@ -54,14 +54,18 @@ class Adaptation:
         return before != [parameter.requires_grad for parameter in self.network.parameters()]
 
     def groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """Parameter groups for the optimiser, a stage a group; `factor` scales the schedule's rate."""
-        stages = self.network.transfer_stages()
-        decay = self.settings.decay if self.settings.mode == "layerwise" else 1.0
-        return [
-            {"params": list(stage.parameters()), "lr": learning_rate, "factor": decay ** (len(stages) - 1 - index)}
-            for index, stage in enumerate(stages)
-            if any(True for _ in stage.parameters())
-        ]
+        """Parameter groups for the optimiser; in each, `factor` scales the schedule's rate."""
+        stages = self.network.stages()
+        fall = self.settings.decay if self.settings.mode == "layerwise" else 1.0
+        undecayed = {id(parameter) for parameter in self.network.undecayed()}
+        groups: list[dict[str, Any]] = []
+        for depth, stage in enumerate(reversed(stages)):
+            about = {"lr": learning_rate, "factor": fall**depth}
+            plain = [parameter for parameter in stage.parameters() if id(parameter) in undecayed]
+            decayed = [parameter for parameter in stage.parameters() if id(parameter) not in undecayed]
+            groups += [{**about, "params": decayed}] if decayed else []
+            groups += [{**about, "params": plain, "weight_decay": 0.0}] if plain else []
+        return groups
 
     def finish(self) -> None:
         """Fold low-rank updates into the weights they update, so that the network is an ordinary one again."""
@@ -70,7 +74,7 @@ class Adaptation:
 
     def learned(self, epochs: int) -> int:
         """How many weights learn in at least one epoch."""
-        stages = self.network.transfer_stages()
+        stages = self.network.stages()
         first = min(learning_stages(self.settings, len(stages), epoch, epochs).start for epoch in range(epochs))
         return sum(
             parameter.numel()
@@ -100,7 +104,7 @@ class LowRankUpdate(nn.Module):
 def add_low_rank_updates(network: Network, rank: int) -> None:
     """Give every linear and convolution weight but the classifier's a low-rank update."""
     for layer in list(network.modules()):
-        if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d) and layer is not network.classifier():
+        if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d) and layer is not network.head:
             parametrize.register_parametrization(layer, "weight", LowRankUpdate(layer.weight, rank))
 
 

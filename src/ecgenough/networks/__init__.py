@@ -15,6 +15,7 @@ from ecgenough.networks.convnext import ConvNext
 from ecgenough.networks.crnn import Crnn
 from ecgenough.networks.eegnet import EegNet
 from ecgenough.networks.inceptiontime import InceptionTime
+from ecgenough.networks.net1d import Net1d
 from ecgenough.networks.operations import operations
 from ecgenough.networks.patch_transformer import PatchTransformer
 from ecgenough.networks.recurrent import RecurrentNetwork
@@ -56,6 +57,7 @@ NETWORKS: dict[str, tuple[Callable[..., Network], dict[str, Any]]] = {
     "xresnet1d101": (XResNet, {"depth": 101}),
     "inceptiontime": (InceptionTime, {}),
     "convnext1d": (ConvNext, {}),
+    "net1d": (Net1d, {}),
     "patch_transformer": (PatchTransformer, {}),
     "s4d": (S4d, {}),
     "s4d_hybrid": (S4dHybrid, {}),

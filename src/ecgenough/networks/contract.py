@@ -56,13 +56,10 @@ class Network(nn.Module):
         self.head = fresh.to(self.head.weight)
         self.classes = classes
 
-    def classifier(self) -> nn.Linear:
-        """The linear layer that gives the classes: the one that transfer replaces."""
-        return self.head
-
-    def transfer_stages(self) -> list[nn.Module]:
-        """The stages as transfer counts them."""
-        return self.stages()
+    def undecayed(self) -> list[nn.Parameter]:
+        """What weight decay leaves alone: biases, norms, and what a module lists in `undecayed_names`."""
+        named = [getattr(module, name) for module in self.modules() for name in getattr(module, "undecayed_names", ())]
+        return [parameter for parameter in self.parameters() if parameter.ndim < 2 or any(parameter is n for n in named)]
 
     def constrain(self) -> None:
         """Bring weights back within the bounds their family sets; called after every optimiser step. Most set none."""

@@ -29,6 +29,8 @@ class StateSpace(nn.Module):
     pairs of conjugate states. Float32 whatever the autocast: the kernel needs its precision.
     """
 
+    undecayed_names = ("log_step", "log_decay", "frequency")  # shrinking these would change the time scales
+
     def __init__(self, width: int, state: int, bidirectional: bool, spectrum: Spectrum) -> None:
         super().__init__()
         pairs = state // 2

@@ -64,8 +64,9 @@ CONTRADICTIONS: tuple[frozenset[str], ...] = tuple(
     for pair in (
         "CLBBB CRBBB", "CLBBB IRBBB", "CLBBB LAFB", "CLBBB RVH", "CRBBB IRBBB",
         "RVH LVH", "RVH LAFB", "RVH RAD", "RVH S1Q3T3", "RVH IMI", "RVH ASMI", "RVH LMI", "RAD LAFB", "RAD LVH",
-        "CLBBB S1Q3T3", "CLBBB RAD", "LAFB S1Q3T3", "LAFB IMI", "IMI S1Q3T3", "IMI-acute S1Q3T3",
+        "CLBBB S1Q3T3", "CLBBB RAD", "LAFB S1Q3T3", "LVH S1Q3T3", "LAFB IMI", "IMI S1Q3T3", "IMI-acute S1Q3T3",
         "CLBBB IMI", "CLBBB ASMI", "CLBBB LMI", "CLBBB IMI-acute", "CLBBB ASMI-acute", "CLBBB LVH",
+        "CLBBB NDT", "CLBBB ISC_", "CLBBB TINV", "IMI ASMI", "IMI LMI", "ASMI LMI",
         "IMI ASMI-acute", "IMI-acute ASMI-acute", "IMI-acute STE-aVR", "ASMI-acute STE-aVR",
         "NDT ISC_", "NDT TINV", "ISC_ TINV", "NDT S1Q3T3",
         "AFIB 1AVB", "AFIB STACH", "AFIB SBRAD", "AFIB SARRH", "AFIB LAE", "STACH SBRAD", "STACH SARRH",

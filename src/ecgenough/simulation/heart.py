@@ -15,6 +15,8 @@ from ecgenough.ecg import STANDARD_LEADS
 from ecgenough.simulation.draws import Draws, Floats
 from ecgenough.simulation.leads import field_of, lead_field
 
+Who = NDArray[np.bool_]
+
 
 class Wave(IntEnum):
     """What is active, in order. LATE and LATEST are silent unless conduction is delayed."""
@@ -84,12 +86,35 @@ class Heart:
         """The lead field of the named leads, `[patients, leads, 3]`."""
         return field_of(self.field, names)
 
-    def set_qrs(self, who: NDArray[np.bool_], template: Floats) -> None:
+    def set_qrs(self, who: Who, template: Floats) -> None:
         """Give the patients `who` another QRS complex: rows of centre, deviation (ms), X, Y, Z (mV) a wave."""
         self.centres[who, QRS] = template[:, 0] / 1e3
         self.before[who, QRS] = self.after[who, QRS] = template[:, 1] / 1e3
         vectors = np.einsum("pxy,wy->pwx", self.turned, template[:, 2:]) * self.gain[:, None, None]
         self.vectors[who, QRS] = vectors[who]
+
+    def set_wave(self, who: Who, wave: Wave, centre: Floats, deviation: float, vectors: Floats) -> None:
+        """Put one wave of the patients `who` elsewhere; everything for all patients, in seconds and mV."""
+        self.centres[who, wave] = centre[who]
+        self.before[who, wave] = self.after[who, wave] = deviation
+        self.vectors[who, wave] = vectors[who]
+
+    def stretch_qrs(self, who: Who, width: Floats) -> None:
+        """Make QRS `width` times as long."""
+        for times in (self.centres, self.before, self.after):
+            times[who, QRS] *= width[who, None]
+
+    def set_t(self, who: Who, t: Floats) -> None:
+        """Give T a new direction; the symmetric inverted T of ischemia has no early part of the old one."""
+        self.vectors[who, Wave.T] = t[who]
+        self.vectors[who, Wave.T_EARLY] *= 0.15
+        self.vectors[who, Wave.ST] *= 0.3
+        self.vectors[who, Wave.U] *= 0.3
+        self.before[who, Wave.T] = 0.048
+
+    def flat_t(self) -> Floats:
+        """What remains of T where its direction is about to be replaced, mV `[patients, 3]`."""
+        return 0.25 * self.vectors[:, Wave.T]
 
     def complex(self, *names: str) -> Floats:
         """The QRS complex alone in mV on GRID, `[patients, leads, times]`."""
@@ -97,17 +122,35 @@ class Heart:
         return np.asarray((self.leads(*names) @ self.vectors[:, QRS].swapaxes(1, 2)) @ np.exp(-0.5 * steps**2))
 
     def axis(self) -> Floats:
-        """Frontal QRS axis in degrees from the net areas of I and aVF; a Gaussian's area is height times deviation."""
-        dipole = np.einsum("pwx,pw->px", self.vectors[:, QRS], self.before[:, QRS])
-        areas = np.einsum("plx,px->pl", self.leads("I", "aVF"), dipole)
-        return np.asarray(np.degrees(np.arctan2(areas[:, 1] * 2 / np.sqrt(3), areas[:, 0])))
+        """Frontal QRS axis in degrees from the net areas of I and aVF."""
+        across, down = np.einsum("plx,px->lp", self._frontal(), self._net())
+        return np.asarray(np.degrees(np.arctan2(down, across)))
 
-    def turn_to(self, who: NDArray[np.bool_], degrees: Floats) -> None:
-        """Turn the QRS complex in the frontal plane until its axis is `degrees`: in steps, the lead field is skewed."""
-        for _ in range(4):
-            missing = (degrees - self.axis() + 180.0) % 360.0 - 180.0
-            turn = rotation(np.where(who, missing, 0.0), 0, 1)
-            self.vectors[:, QRS] = np.einsum("pxy,pwy->pwx", turn, self.vectors[:, QRS])
+    def turn_to(self, who: Who, degrees: Floats) -> None:
+        """Turn the QRS complex in the frontal plane until its axis is `degrees`, or as near as the lead field lets it.
+
+        The field is skewed, so the dipole turns by another angle than the axis: the one at which the component of
+        the axis across `degrees` vanishes, A cos + B sin + E = 0, on the side where that along it is larger.
+        """
+        angle = np.radians(degrees)
+        lead_across, lead_down = self._frontal().swapaxes(0, 1)
+        aside = np.sin(angle)[:, None] * lead_across - np.cos(angle)[:, None] * lead_down
+        ahead = np.cos(angle)[:, None] * lead_across + np.sin(angle)[:, None] * lead_down
+        x, y, z = self._net().T
+        a, b, e = aside[:, 0] * x + aside[:, 1] * y, aside[:, 1] * x - aside[:, 0] * y, aside[:, 2] * z
+        middle, half = np.arctan2(b, a), np.arccos(np.clip(-e / np.hypot(a, b), -1.0, 1.0))
+        turns = [rotation(np.where(who, np.degrees(middle + way * half), 0.0), 0, 1) for way in (1, -1)]
+        along = [np.einsum("px,pxy,py->p", ahead, turn, self._net()) for turn in turns]
+        turn = np.where((along[0] > along[1])[:, None, None], turns[0], turns[1])
+        self.vectors[:, QRS] = np.einsum("pxy,pwy->pwx", turn, self.vectors[:, QRS])
+
+    def _net(self) -> Floats:
+        """The area of QRS as a dipole `[patients, 3]`: a Gaussian's is its height times its deviation."""
+        return np.asarray(np.einsum("pwx,pw->px", self.vectors[:, QRS], self.before[:, QRS]))
+
+    def _frontal(self) -> Floats:
+        """I and aVF as `[patients, 2, 3]`, aVF lengthened to the sides of Einthoven's triangle."""
+        return np.asarray(self.leads("I", "aVF") * np.array([[1.0], [2 / np.sqrt(3)]]))
 
     def reach(self, rest: Floats, direction: tuple[float, float, float], targets: Mapping[str, Floats]) -> Floats:
         """`rest` plus as much of `direction` as brings every lead of `targets` at least to its value, `[patients, 3]`.

@@ -4,9 +4,8 @@ Levels are those of PTB-XL's 500 Hz records: wander below 0.4 Hz of 0.04 mV in t
 twentieth, noise above 40 Hz of 2 to 3 µV and 10 µV.
 """
 
-from functools import cache
-
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from ecgenough.simulation.draws import Draws, Floats
@@ -65,27 +64,28 @@ def _burst(draws: Draws, samples: int, rate: float) -> NDArray[np.float32]:
 
 
 def _wander(draws: Draws, samples: int, rate: float) -> NDArray[np.float32]:
-    """Slow drift of each electrode: a random walk through cubic B-splines with a knot every 1.2 seconds."""
-    spacing = 1.2
-    shape = _splines(samples, rate, spacing)
-    size = 0.033 * draws.around_one(0.75)
-    one_by_one = draws.around_one(0.5, 9)
-    steps = draws.normal(0.0, 1.0, 9, len(shape))
-    path = np.cumsum(steps, axis=2) * 0.6 + 0.5 * draws.normal(0.0, 1.0, 9, len(shape))
+    """Slow drift of each electrode: a random walk with a step every 1.2 seconds, `[records, 9, samples]`."""
+    step = round(1.2 * rate)
+    size, one_by_one = 0.033 * draws.around_one(0.75), draws.around_one(0.5, 9)
+    steps = draws.normal(0.0, 1.0, 9, _knots(samples, step))
+    path = 0.6 * np.cumsum(steps, axis=2) + 0.5 * draws.normal(0.0, 1.0, 9, steps.shape[2])
     path -= path.mean(axis=2, keepdims=True)
     path *= (size[:, None] * one_by_one)[:, :, None]
-    return np.asarray(path.astype(np.float32) @ shape, dtype=np.float32)
+    return _smooth(path, samples, step)
 
 
-@cache
-def _splines(samples: int, rate: float, spacing: float) -> NDArray[np.float32]:
-    """Cubic B-splines `[knots, samples]`; at any time they sum to one."""
-    place = np.arange(samples) / (rate * spacing)
-    knots = np.arange(-1, int(place[-1]) + 3)
-    away = np.abs(place - knots[:, None])
-    inner = 2 / 3 - away**2 + away**3 / 2
-    outer = np.clip(2 - away, 0.0, None) ** 3 / 6
-    return np.where(away < 1, inner, outer).astype(np.float32)
+def _knots(samples: int, step: int) -> int:
+    return -(-samples // step) + 3
+
+
+def _smooth(path: Floats, samples: int, step: int) -> NDArray[np.float32]:
+    """The cubic B-spline through control points `[..., knots]` that lie `step` samples apart, `[..., samples]`."""
+    place = np.arange(step) / step
+    weights = np.stack([(1 - place) ** 3, 3 * place**3 - 6 * place**2 + 4, 0 * place, place**3]) / 6
+    weights[2] = 1 - weights.sum(axis=0)
+    fours = sliding_window_view(path, 4, axis=-1).astype(np.float32)
+    curve = fours @ weights.astype(np.float32)
+    return np.asarray(curve.reshape(*path.shape[:-1], -1)[..., :samples], dtype=np.float32)
 
 
 def _add_mains(electrodes: NDArray[np.float32], draws: Draws, rate: float) -> None:
@@ -108,27 +108,24 @@ def _add_mains(electrodes: NDArray[np.float32], draws: Draws, rate: float) -> No
 
 def _loosen(electrodes: NDArray[np.float32], draws: Draws, rate: float) -> None:
     """A loose electrode crackles all the time; a moved one swings for a second or two."""
-    samples = electrodes.shape[2]
+    samples, step = electrodes.shape[2], round(0.12 * rate)
     loose, moved = draws.chance(LOOSE), draws.chance(MOVED)
     which = draws.uniform(0.0, 9.0, 2).astype(int)
     size, at = draws.uniform(0.3, 1.2, 2), draws.uniform(0.1, 0.9)
-    shape = _splines(samples, rate, 0.12)
-    swings = draws.normal(0.0, 1.0, 2, len(shape))
+    swings = draws.normal(0.0, 1.0, 2, _knots(samples, step))
     times = np.arange(samples) / rate
     for record in np.flatnonzero(loose):
-        contact = _square_steps(swings[record, 0], samples)
+        contact = _contact(swings[record, 0], samples)
         electrodes[record, which[record, 0]] += (
-            0.4 * size[record, 0] * contact * (swings[record, 0].astype(np.float32) @ shape)
+            0.4 * size[record, 0] * contact * _smooth(swings[record, 0], samples, step)
         )
     for record in np.flatnonzero(moved):
         window = np.exp(-0.5 * ((times - at[record] * times[-1]) / 0.5) ** 2).astype(np.float32)
-        electrodes[record, which[record, 1]] += (
-            size[record, 1] * window * (swings[record, 1].astype(np.float32) @ shape)
-        )
+        electrodes[record, which[record, 1]] += size[record, 1] * window * _smooth(swings[record, 1], samples, step)
 
 
-def _square_steps(swings: Floats, samples: int) -> NDArray[np.float32]:
-    """On and off contact, as long as a slow average of `swings` is above zero."""
+def _contact(swings: Floats, samples: int) -> NDArray[np.float32]:
+    """Off and on: 1 as long as a slow average of `swings` is above zero, and 0 otherwise."""
     slow = np.convolve(swings, np.ones(9) / 3, "same")
     return np.interp(np.linspace(0, 1, samples), np.linspace(0, 1, len(slow)), slow > 0).astype(np.float32)
 

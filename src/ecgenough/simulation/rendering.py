@@ -76,7 +76,7 @@ def motion(draws: Draws) -> Motion:
         breathing[:, first, second] -= angle
         breathing[:, second, first] += angle
     flutter = np.stack([draws.uniform(5.0, 7.5), draws.uniform(0.0, 2 * np.pi)], axis=1)
-    flutter_vector = draws.around_one(0.4)[:, None] * np.array([0.012, 0.03, -0.05])
+    flutter_vector = draws.around_one(0.35)[:, None] * np.array([0.010, 0.020, -0.030])
     side, down = np.sign(draws.uniform(-1.0, 1.0)), draws.normal(0.3, 0.7)
     ectopic = np.stack([0.9 * side, down, 0.8 * side + draws.normal(0.0, 0.2)], axis=1) * draws.around_one(0.2)[:, None]
     return Motion(breathing, flutter, flutter_vector, ectopic)
@@ -172,8 +172,8 @@ def _fibrillate(leads: Signal, scene: Scene, row: int) -> None:
         return
     times = np.arange(leads.shape[1]) / scene.rate
     frequency, phase = scene.motion.flutter[row]
-    angle = 2 * np.pi * frequency * times + phase + 1.2 * np.sin(2 * np.pi * 0.31 * times + 2 * phase)
-    swell = 1 + 0.4 * np.sin(2 * np.pi * 0.47 * times + 3 * phase)
+    angle = 2 * np.pi * frequency * times + phase + 1.5 * np.sin(2 * np.pi * 0.7 * times + 2 * phase)
+    swell = 1 + 0.5 * np.sin(2 * np.pi * 0.47 * times + 3 * phase)
     wave = (swell * (np.sin(angle) + 0.35 * np.sin(2 * angle + phase))).astype(np.float32)
     weights = scene.heart.field[row] @ scene.motion.flutter_vector[row]
     leads += weights.astype(np.float32)[:, None] * wave

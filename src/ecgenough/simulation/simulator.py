@@ -18,7 +18,7 @@ from ecgenough.simulation.rendering import ECTOPIC_QRS, Scene, motion, render, t
 from ecgenough.simulation.rhythm import Breathing, beats, breathing, heart_rates
 
 PATIENT, RECORD, NOISE = 1, 2, 3  # streams of random numbers
-AT_ONCE = 16  # records rendered together: their waves fit the processor's cache
+SAMPLES_AT_ONCE = 80_000  # of each lead, rendered together: their waves fit the processor's cache
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,9 @@ def simulate(
     scene = Scene(heart, pace, timing(heart, pace), motion(records), rate)
     signal = np.empty((len(cases), len(STANDARD_LEADS), round(rate * duration)), dtype=np.float32)
     times = np.arange(signal.shape[2]) / rate
-    for start in range(0, len(cases), AT_ONCE):
-        rows = slice(start, start + AT_ONCE)
+    at_once = max(1, SAMPLES_AT_ONCE // len(times))
+    for start in range(0, len(cases), at_once):
+        rows = slice(start, start + at_once)
         depth = Breathing(breath.frequency[rows], breath.phase[rows]).at(times).astype(np.float32)
         leads = render(scene, depth, rows)
         if noise:
@@ -118,8 +119,8 @@ def simulate(
 
 def check_extent(rate: float, duration: float) -> None:
     """Raise WrongRequest for a rate or a duration that cannot be simulated."""
-    if not (50 <= rate <= 10_000 and 1 <= duration <= 3600):
-        raise WrongRequest(f"cannot simulate {duration:g} s at {rate:g} Hz; choose 1 to 3600 s and 50 to 10000 Hz.")
+    if not (50 <= rate <= 2000 and 1 <= duration <= 3600):
+        raise WrongRequest(f"cannot simulate {duration:g} s at {rate:g} Hz; choose 1 to 3600 s and 50 to 2000 Hz.")
 
 
 def _planted(cases: Sequence[Case]) -> dict[str, NDArray[np.bool_]]:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,24 @@ from numpy.typing import NDArray
 
 from ecgenough.files import write_text, written_aside
 from ecgenough.learning.evaluation import Answers
-from ecgenough.model import Model
 from ecgenough.scoring.intervals import score
-from ecgenough.signals.store import Store
+from ecgenough.signals.store import MICROVOLTS, Store
 
 EXAMPLES = 6
-MILLIVOLTS_PER_COUNT = 0.001  # of the store
+
+
+class Deciding(Protocol):
+    """What makes probabilities and calls of logits: a Model, or what a baseline chose on its validation records."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def classes(self) -> tuple[str, ...]: ...
+    @property
+    def thresholds(self) -> tuple[float, ...]: ...
+
+    def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Calibrated probabilities of logits `[records, classes]`."""
 
 
 def write_data_flow(folder: Path, store: Store, task: str, splits: dict[str, NDArray[np.int64]]) -> None:
@@ -48,7 +60,7 @@ def write_data_flow(folder: Path, store: Store, task: str, splits: dict[str, NDA
 
 
 def write_evaluation(
-    folder: Path, store: Store, model: Model, answers: Answers, folds: Sequence[int], resamples: int = 1000
+    folder: Path, store: Store, model: Deciding, answers: Answers, folds: Sequence[int], resamples: int = 1000
 ) -> dict[str, Any]:
     """Score the answers and write them with their figures; returns what metrics.json holds."""
     rows = answers.rows
@@ -62,7 +74,7 @@ def write_evaluation(
     named = dict(zip([f"p_{name}" for name in model.classes], probabilities.T, strict=True))
     truth = dict(zip([f"y_{name}" for name in model.classes], labels.T.astype(int), strict=True))
     table = pd.concat([table, pd.DataFrame({**named, **truth})], axis=1)
-    write_text(folder / "predictions.csv", table.to_csv(index=False, float_format="%.6g"))
+    write_text(folder / "predictions.csv", table.to_csv(index=False, float_format="%.9g"))
     _write_examples(folder / "examples.npz", store, rows[_telling(labels, probabilities, thresholds)])
     write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     return metrics
@@ -77,7 +89,7 @@ def _telling(labels: NDArray[np.bool_], probabilities: NDArray[np.float64], thre
 
 
 def _write_examples(path: Path, store: Store, rows: NDArray[np.int64]) -> None:
-    signals = np.stack([store.signals[row, :, :] for row in rows]).astype(np.float32) * MILLIVOLTS_PER_COUNT
+    signals = np.stack([store.signals[row, :, :] for row in rows]).astype(np.float32) / MICROVOLTS
     for signal, row in zip(signals, rows, strict=True):
         signal[:, store.valid[row] :] = np.nan
     records = np.asarray(store.records)[rows]

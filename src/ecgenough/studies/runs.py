@@ -103,7 +103,7 @@ def train(store: Store, recipe: Recipe, out: Path, device: str = "auto") -> Path
     """
     fabric = open_fabric(recipe.training.precision, device)
     recipe = recipe.model_copy(update={"task": store.task(recipe.task).name})
-    if _finished(out, recipe, store, source=None):
+    if finished(out, recipe, store, source=None):
         return out
     splits = split_rows(store, recipe.task)
     run = Run(store, recipe, out, fabric, splits, fit_normaliser(recipe.normalisation, store, splits["train"]))
@@ -126,7 +126,7 @@ def transfer(source: str | Path, store: Store, recipe: Recipe, out: Path, device
     """
     fabric = open_fabric(recipe.training.precision, device)
     recipe = recipe.model_copy(update={"task": store.task(recipe.task).name})
-    if _finished(out, recipe, store, source=str(source)):
+    if finished(out, recipe, store, source=str(source)):
         return out
     model = Model.load(source)
     refuse_overlap(model, store)
@@ -213,6 +213,8 @@ def refuse_overlap(model: Model, store: Store) -> None:
 
 
 def _carry_out(run: Run, network: Network, source: str | None = None) -> None:
+    if run.recipe.pretraining is not None:
+        raise WrongRequest("this recipe pretrains without labels. Use ecgenough pretrain, or another recipe.")
     splits = Splits(run.training(), run.validation())
     say(f"{run.store.name} {run.task}: {', '.join(f'{len(rows):,} {name}' for name, rows in run.splits.items())} records")
     say(f"{run.recipe.network.name}: {parameter_count(network):,} parameters; {splits.train.placement}")
@@ -237,7 +239,6 @@ def _model(run: Run, network: Network, validation: Answers, progress: Progress, 
     calibration = calibrate(validation)
     probabilities = calibration.apply(validation.probabilities)
     thresholds = choose_thresholds(validation.labels > 0.5, probabilities, rule="g_mean").values
-    learned_from = np.concatenate([run.splits["train"], run.splits["validation"]])
     earlier = Model.load(source).seen if source else np.zeros(0, np.uint64)
     return Model(
         network=network,
@@ -248,17 +249,28 @@ def _model(run: Run, network: Network, validation: Answers, progress: Progress, 
         thresholds=tuple(float(threshold) for threshold in thresholds),
         normaliser=run.normaliser,
         calibration=calibration,
-        origin={
-            "dataset": run.store.name,
-            "store": run.store.fingerprint,
-            "recipe": run.recipe.fingerprint(),
-            "source": source,
-            "epoch": progress.best_epoch,
-            "folds": {"train": list(run.store.train_folds), "validation": list(run.store.validation_folds)},
-            "environment": environment(run.fabric.device),
-        },
-        seen=np.union1d(earlier, np.asarray(run.store.hashes)[learned_from]).astype(np.uint64),
+        origin=origin(run, progress.best_epoch, source),
+        seen=np.union1d(earlier, waveforms(run)).astype(np.uint64),
     )
+
+
+def origin(run: Run, epoch: int, source: str | None) -> dict[str, Any]:
+    """Where the model of a run came from: data, recipe, the model it began as, the epoch kept, the machine."""
+    return {
+        "dataset": run.store.name,
+        "store": run.store.fingerprint,
+        "recipe": run.recipe.fingerprint(),
+        "source": source,
+        "epoch": epoch,
+        "folds": {"train": list(run.store.train_folds), "validation": list(run.store.validation_folds)},
+        "environment": environment(run.fabric.device),
+    }
+
+
+def waveforms(run: Run) -> NDArray[np.uint64]:
+    """Hashes of the records that a run learns from or chooses on."""
+    rows = np.concatenate([run.splits["train"], run.splits["validation"]])
+    return np.asarray(run.store.hashes[rows], dtype=np.uint64)
 
 
 def calibrate(validation: Answers) -> Calibration:
@@ -282,7 +294,7 @@ def interval_text(figure: dict[str, float]) -> str:
     return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
 
 
-def _finished(out: Path, recipe: Recipe, store: Store, source: str | None) -> bool:
+def finished(out: Path, recipe: Recipe, store: Store, source: str | None) -> bool:
     """Whether `out` holds this very run, done. Raises WrongRequest where it holds another."""
     if not (out / "model" / "model.json").exists():
         return False

@@ -13,7 +13,7 @@ import wfdb
 
 from ecgenough.ecg import STANDARD_LEADS
 from ecgenough.errors import EcgenoughError, WrongRequest
-from ecgenough.simulation import collections, embolism_ceiling, planted, simulate_collection
+from ecgenough.simulation import collection, embolism_ceiling, planted, simulate_collection
 from ecgenough.simulation.layout import STATEMENTS
 
 
@@ -82,7 +82,7 @@ def test_embolism_has_its_table(embolism: Path) -> None:
 
 
 def test_default_sizes(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(collections, "_write_block", lambda _plan, cases, _paths: len(cases))
+    monkeypatch.setattr(collection, "_write_block", lambda _plan, cases, _paths: len(cases))
     simulate_collection(tmp_path / "out", "embolism")
     table = pd.read_csv(tmp_path / "out" / "labels.csv")
     assert len(table) == 927
@@ -148,7 +148,7 @@ def test_nothing_is_left_half_written(tmp_path: Path, monkeypatch: pytest.Monkey
     def full(*_arguments: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(collections, "write_wfdb", full)
+    monkeypatch.setattr(collection, "write_wfdb", full)
     with pytest.raises(EcgenoughError, match="could not be written: No space left on device"):
         simulate_collection(tmp_path / "out", "embolism", 5, rate=100)
     assert list(tmp_path.iterdir()) == []

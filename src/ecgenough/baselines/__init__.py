@@ -1,0 +1,50 @@
+"""Sober baselines: what can be told without a network. A network that does not beat them has found nothing."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgenough.baselines.contract import Baseline
+from ecgenough.baselines.demographics import Demographics
+from ecgenough.baselines.intervals import Intervals
+from ecgenough.baselines.minirocket import MiniRocket
+from ecgenough.baselines.prevalence import Prevalence
+from ecgenough.errors import WrongRequest, nearest
+from ecgenough.signals.store import Store
+
+__all__ = ["Baseline", "describe", "fit", "names"]
+
+Fit = Callable[[Store, str | None, NDArray[np.int64], int], Baseline]
+KNOWN: dict[str, tuple[str, Fit]] = {
+    "prevalence": ("the training prevalence for everyone", Prevalence.fit),
+    "demographics": ("logistic regression on age and sex", Demographics.fit),
+    "intervals": ("boosted trees on rate, PR, QRS, QT, axis and the heights of the waves", Intervals.fit),
+    "minirocket": ("ridge regression on MiniRocket's fixed convolutions (Dempster et al. 2021)", MiniRocket.fit),
+}
+
+
+def names() -> tuple[str, ...]:
+    return tuple(KNOWN)
+
+
+def describe(name: str) -> str:
+    """What the baseline is, in a few words. Raises WrongRequest with the nearest name."""
+    return _known(name)[0]
+
+
+def fit(name: str, store: Store, task: str | None, rows_train: NDArray[np.int64], seed: int) -> Baseline:
+    """Fit the baseline of that name on the training rows; the same for the same seed.
+
+    Raises WrongRequest for an unknown name, no rows, or where scikit-learn is needed and not installed.
+    """
+    what = _known(name)[1]
+    if not len(rows_train):
+        raise WrongRequest(f'baseline "{name}" has no training records of {store.name}; choose other folds.')
+    return what(store, task, rows_train, seed)
+
+
+def _known(name: str) -> tuple[str, Fit]:
+    if name not in KNOWN:
+        raise WrongRequest(f'baseline "{name}" is unknown. {nearest(name, KNOWN)}')
+    return KNOWN[name]

@@ -1,0 +1,197 @@
+"""What calipers read off an ECG: rate, PR, QRS, QT, axis, and heights in every lead.
+
+As recorders do, beats are found on all leads at once and laid over each other; what is measured is their median, the
+representative beat, whose noise is a third of a single beat's (Kligfield et al., AHA/ACC/HRS I, Circulation
+2007;115:1306).
+"""
+
+from fractions import Fraction
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import butter, find_peaks, resample_poly, sosfiltfilt
+
+Floats = NDArray[np.float64]
+
+RATE = 500  # Hz; slower signals are interpolated, so that edges lie between samples
+SHORTEST = 2.0  # seconds of signal that can be measured
+WANDER = butter(2, 0.5, "highpass", fs=RATE, output="sos")  # below: breathing and electrodes
+RHYTHM = ("rate", "rr_spread", "odd_beats", "pr", "qrs", "qt", "qtc", "axis", "p_height")
+IN_EACH_LEAD = ("q", "r", "s", "st", "t")
+ALIKE = 0.8  # correlation with the median beat below which a beat is another kind
+
+
+def measures(leads: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of what `measure` gives: times in ms, rate in beats a minute, axis in degrees, heights in mV."""
+    return (*RHYTHM, *(f"{what}_{lead}" for lead in leads for what in IN_EACH_LEAD))
+
+
+def measure(ecg: NDArray[np.float32], rate: float, leads: tuple[str, ...]) -> Floats:
+    """Measure an ECG in mV `[leads, samples]`; `[measures]`, NaN where something is not found."""
+    found = dict.fromkeys(measures(leads), np.nan)
+    if ecg.shape[1] >= SHORTEST * rate:
+        signal = _prepared(ecg, rate)
+        peaks = find_beats(signal)
+        if len(peaks) >= 3:
+            found.update(_rhythm(peaks))
+            found.update(_Beat(signal, peaks).measured(leads))
+    return np.array(list(found.values()))
+
+
+def find_beats(signal: Floats) -> NDArray[np.int64]:
+    """Samples of the QRS complexes: where the voltages of all leads together move fastest over 80 ms."""
+    peaks, _ = find_peaks(
+        smooth := _smoothed(_speed(signal), 0.08), height=0.4 * np.percentile(smooth, 98), distance=int(0.25 * RATE)
+    )
+    return np.asarray(peaks, dtype=np.int64)
+
+
+def _prepared(ecg: NDArray[np.float32], rate: float) -> Floats:
+    ratio = Fraction(RATE / rate).limit_denominator(1000)
+    centred = ecg.astype(np.float64) - np.median(ecg, axis=1, keepdims=True)
+    signal = resample_poly(centred, ratio.numerator, ratio.denominator, axis=1)
+    return np.asarray(sosfiltfilt(WANDER, signal, axis=1))
+
+
+def _rhythm(peaks: NDArray[np.int64]) -> dict[str, float]:
+    rr = np.diff(peaks) * 1e3 / RATE
+    return {"rate": 60e3 / float(rr.mean()), "rr_spread": float(rr.std())}
+
+
+class _Beat:
+    """The representative beat `[leads, samples]` and the edges of its waves."""
+
+    def __init__(self, signal: Floats, peaks: NDArray[np.int64]) -> None:
+        rr = float(np.median(np.diff(peaks))) / RATE
+        self.rr = rr
+        self.centre = _samples(min(0.42, 0.5 * rr))
+        self.signal, self.odd = _representative(signal, peaks, self.centre, _samples(min(0.62, 0.75 * rr)))
+        self.onset, self.offset = self._qrs()
+        self.level = self.signal[:, max(0, self.onset - 10) : self.onset + 1].mean(axis=1, keepdims=True)
+
+    def measured(self, leads: tuple[str, ...]) -> dict[str, float]:
+        above = self.signal - self.level
+        t_peak, t_end = self._t(above)
+        p_onset, p_height = self._p()
+        qt = (t_end - self.onset) * 1e3 / RATE
+        found = {
+            "odd_beats": self.odd,
+            "pr": (self.onset - p_onset) * 1e3 / RATE,
+            "qrs": (self.offset - self.onset) * 1e3 / RATE,
+            "qt": qt,
+            "qtc": qt / self.rr ** (1 / 3),  # Fridericia, Acta Med Scand 1920;53:469
+            "axis": _axis(above[:, self.onset : self.offset + 1], leads),
+            "p_height": p_height,
+        }
+        for lead, line in zip(leads, above, strict=True):
+            heights = _heights(line, self.onset, self.offset, t_peak)
+            found.update({f"{what}_{lead}": height for what, height in zip(IN_EACH_LEAD, heights, strict=True)})
+        return found
+
+    def _qrs(self) -> tuple[int, int]:
+        """Outward from the fastest point until the voltages have rested for 20 ms; at most 140 ms either way."""
+        speed = _smoothed(_speed(self.signal), 0.006)
+        near = slice(max(0, self.centre - 40), self.centre + 40)
+        fastest = near.start + int(np.argmax(speed[near]))
+        rest = float(np.percentile(speed, 20))
+        moving = speed > rest + 0.06 * (speed[fastest] - rest)
+        onset, offset = fastest, fastest
+        while onset > max(0, fastest - 70) and moving[max(0, onset - 10) : onset].any():
+            onset -= 1
+        while offset < min(len(speed) - 1, fastest + 70) and moving[offset + 1 : offset + 11].any():
+            offset += 1
+        return onset, offset
+
+    def _p(self) -> tuple[float, float]:
+        """Onset and height (mV, vector magnitude) of the wave before QRS; NaN where none stands out."""
+        start = max(0, self.onset - _samples(0.36))
+        stretch = self.signal[:, start : max(start, self.onset - 4)]
+        if stretch.shape[1] < _samples(0.06):
+            return np.nan, np.nan
+        wave = _smoothed(np.linalg.norm(stretch - self.level, axis=0), 0.016)
+        peaks, about = find_peaks(wave, prominence=0.04)
+        if not len(peaks):
+            return np.nan, np.nan
+        best = int(np.argmax(about["prominences"]))
+        peak = int(peaks[best])
+        foot = float(wave[: peak + 1].min())
+        below = np.flatnonzero(wave[:peak] < foot + 0.12 * (wave[peak] - foot))
+        return (start + float(below[-1]) if len(below) else np.nan), float(wave[peak])
+
+    def _t(self, above: Floats) -> tuple[float, float]:
+        """Peak of T, and its end: where the tangent at its steepest descent meets the rest (Lepeschkin 1952)."""
+        start = self.offset + _samples(0.06)
+        wave = _smoothed(np.linalg.norm(above[:, start:], axis=0), 0.02) if start < above.shape[1] else np.zeros(0)
+        if len(wave) < _samples(0.08):
+            return np.nan, np.nan
+        peak = int(np.argmax(wave))
+        after = wave[peak:]
+        if peak in (0, len(wave) - 1) or len(after) < _samples(0.03) or wave[peak] < 0.05:
+            return np.nan, np.nan
+        fall = np.diff(after)
+        steepest = int(np.argmin(fall))
+        rest = float(after.min())
+        end = steepest + (after[steepest] - rest) / -fall[steepest]
+        return float(start + peak), float(start + peak + end)
+
+
+def _representative(signal: Floats, peaks: NDArray[np.int64], before: int, after: int) -> tuple[Floats, float]:
+    """The median beat `[leads, before + after]`, aligned, and the share of beats that are unlike it and left out."""
+    whole = peaks[(peaks >= before + 20) & (peaks < signal.shape[1] - after - 20)]
+    if len(whole) < 2:
+        padded = np.pad(signal, ((0, 0), (before + 20, after + 20)), mode="edge")
+        signal, whole = padded, peaks + before + 20
+    first = np.median(_cut(signal, whole, before, after), axis=0)
+    aligned = np.array([peak + _shift(signal, int(peak), first, before) for peak in whole])
+    beats = _cut(signal, aligned, before, after)
+    median = np.median(beats, axis=0)
+    core = slice(max(0, before - 50), before + 50)
+    like = np.array([np.corrcoef(beat[:, core].ravel(), median[:, core].ravel())[0, 1] for beat in beats]) >= ALIKE
+    return (np.median(beats[like], axis=0) if like.any() else median), float(1 - like.mean())
+
+
+def _cut(signal: Floats, peaks: NDArray[np.int64], before: int, after: int) -> Floats:
+    return np.stack([signal[:, peak - before : peak + after] for peak in peaks])
+
+
+def _shift(signal: Floats, peak: int, beat: Floats, before: int, reach: int = 15) -> int:
+    """How far a beat must be moved to lie best on the median beat, within 30 ms."""
+    left, right = min(before, 50), 50
+    pattern = beat[:, before - left : before + right]
+    stretch = signal[:, peak - left - reach : peak + right + reach]
+    windows = np.lib.stride_tricks.sliding_window_view(stretch, pattern.shape[1], axis=1)
+    return int(np.argmax(np.einsum("lws,ls->w", windows, pattern))) - reach
+
+
+def _axis(complexes: Floats, leads: tuple[str, ...]) -> float:
+    """Frontal QRS axis from the net areas of I and aVF, the latter scaled as an augmented lead."""
+    if "I" not in leads or "aVF" not in leads:
+        return float("nan")
+    first, foot = (complexes[leads.index(lead)].sum() for lead in ("I", "aVF"))
+    return float(np.degrees(np.arctan2(foot * 2 / np.sqrt(3), first)))
+
+
+def _heights(line: Floats, onset: int, offset: int, t_peak: float) -> tuple[float, float, float, float, float]:
+    """Q, R, S, ST 40 ms after QRS, and T with its sign, in mV."""
+    qrs = line[onset : offset + 1]
+    top = int(np.argmax(qrs))
+    st = float(line[min(offset + _samples(0.04), len(line) - 1)])
+    t = np.nan
+    if not np.isnan(t_peak):
+        near = line[max(0, int(t_peak) - _samples(0.03)) : int(t_peak) + _samples(0.03)]
+        t = float(near[np.argmax(np.abs(near))])
+    return float(qrs[: top + 1].min()), float(qrs[top]), float(qrs[top:].min()), st, t
+
+
+def _speed(signal: Floats) -> Floats:
+    """How fast the voltages of all leads together move, mV a sample."""
+    return np.asarray(np.linalg.norm(np.diff(signal, axis=1, append=signal[:, -1:]), axis=0))
+
+
+def _smoothed(line: Floats, seconds: float) -> Floats:
+    width = max(1, _samples(seconds) | 1)
+    return np.convolve(np.pad(line, width // 2, mode="edge"), np.full(width, 1 / width), "valid")
+
+
+def _samples(seconds: float) -> int:
+    return round(seconds * RATE)

@@ -1,0 +1,123 @@
+"""How far the textbook's measurements go: boosted trees on what `delineation` reads off each ECG."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Self
+from zipfile import BadZipFile
+
+import numpy as np
+
+from ecgenough.baselines.classifiers import OneAClass, boosted_trees
+from ecgenough.baselines.contract import Floats, Rows
+from ecgenough.baselines.delineation import RHYTHM, measure, measures
+from ecgenough.errors import WrongRequest
+from ecgenough.files import written_aside
+from ecgenough.progress import say, track
+from ecgenough.signals.store import MICROVOLTS, Store
+
+EDITION = 1  # of the measurements; another one is measured anew
+BLOCK = 64  # records
+
+
+@dataclass(frozen=True)
+class Intervals:
+    """Boosted trees on the measurements of the store's leads; `missing` counts what was not found in training."""
+
+    leads: tuple[str, ...]
+    classifiers: OneAClass
+    missing: dict[str, int]
+
+    @classmethod
+    def fit(cls, store: Store, task: str | None, rows: Rows, seed: int) -> Self:
+        table = measurements(store)[rows]
+        classifiers = OneAClass.fit(table, store.task(task).labels[rows], lambda: boosted_trees(seed))
+        absent = np.isnan(table[:, : len(RHYTHM)]).sum(axis=0)
+        return cls(store.leads, classifiers, dict(zip(RHYTHM, map(int, absent), strict=True)))
+
+    def probabilities(self, store: Store, rows: Rows) -> Floats:
+        if store.leads != self.leads:
+            raise WrongRequest(
+                f"the intervals were learned from {', '.join(self.leads)}; {store.name} has other leads."
+            )
+        return self.classifiers.probabilities(measurements(store)[rows])
+
+    def about(self) -> dict[str, Any]:
+        return {
+            "classifier": "boosted trees",
+            "measures": list(measures(self.leads)),
+            "missing_in_training": self.missing,
+        }
+
+
+def measurements(store: Store, workers: int | None = None) -> Floats:
+    """Every record's measurements `[records, measures]`, NaN where not found; kept in a file beside the store."""
+    kept = store.path.parent / f"{store.path.name}.intervals-{EDITION}.npz"
+    table = _read(kept, store)
+    if table is None:
+        table = _measure(store, workers or os.cpu_count() or 1)
+        names = np.array(measures(store.leads))
+        with written_aside(kept) as aside, aside.open("wb") as file:
+            np.savez_compressed(file, table=table.astype(np.float32), measures=names, store=np.array(store.fingerprint))
+        unread = int(np.isnan(table[:, 0]).sum())
+        say(f"{len(table):,} records measured, {unread:,} without a readable beat: {kept}")
+    return table.astype(np.float32).astype(np.float64)
+
+
+def _read(path: Path, store: Store) -> Floats | None:
+    """The table kept at `path`; None where there is none of this store."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            same = str(kept["store"]) == store.fingerprint and tuple(kept["measures"]) == measures(store.leads)
+            table = np.asarray(kept["table"], dtype=np.float64)
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
+    return table if same and len(table) == len(store.records) else None
+
+
+def _measure(store: Store, workers: int) -> Floats:
+    table = np.empty((len(store.records), len(measures(store.leads))))
+    starts = range(0, len(table), BLOCK)
+    blocks = [(store.path, range(start, min(start + BLOCK, len(table)))) for start in starts]
+    for _ in track(_fill(table, _blocks(blocks, workers)), "measuring intervals", len(table), "ECGs"):
+        pass
+    return table
+
+
+def _fill(table: Floats, blocks: Iterable[Floats]) -> Iterator[int]:
+    """Put the blocks into the table one after the other; yields how many rows each has filled."""
+    start = 0
+    for block in blocks:
+        table[start : start + len(block)] = block
+        start += len(block)
+        yield len(block)
+
+
+def _blocks(blocks: Sequence[tuple[Path, range]], workers: int) -> Iterator[Floats]:
+    """Measured in order; in this process where a pool would not pay."""
+    if workers == 1 or len(blocks) < 2 * workers:
+        yield from map(_measure_block, blocks)
+        return
+    # As in signals/blocks.py: workers run NumPy and SciPy only, so a fork beside torch's threads is safe.
+    context = get_context("fork" if sys.platform == "linux" else "spawn")
+    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+        yield from pool.map(_measure_block, blocks)
+
+
+def _measure_block(block: tuple[Path, range]) -> Floats:
+    path, rows = block
+    store = _opened(path)
+    return np.stack([_measure_row(store, row) for row in rows])
+
+
+_opened = lru_cache(maxsize=1)(Store.open)  # once a worker
+
+
+def _measure_row(store: Store, row: int) -> Floats:
+    signal = store.signals[row, :, : store.valid[row]].astype(np.float32) / np.float32(MICROVOLTS)
+    return measure(signal, store.rate, store.leads)

@@ -1,0 +1,112 @@
+"""One run of a baseline: a data set in, a folder with its figures out, laid out as a network's."""
+
+import json
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+from ecgenough import baselines
+from ecgenough.baselines import Baseline
+from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.files import write_text
+from ecgenough.learning.evaluation import Answers
+from ecgenough.progress import say
+from ecgenough.scoring.calibration import Calibration
+from ecgenough.scoring.thresholds import choose_thresholds
+from ecgenough.signals.store import Store
+from ecgenough.studies.folders import write_data_flow, write_evaluation
+from ecgenough.studies.runs import calibrate, interval_text, split_rows
+
+FORMAT = 1
+CARD = "baseline.json"
+
+
+@dataclass(frozen=True)
+class Decisions:
+    """How a fitted baseline's logits become probabilities and calls, as a Model's do."""
+
+    task: str
+    classes: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    calibration: Calibration
+
+    @classmethod
+    def chosen_on(cls, validation: Answers, store: Store, task: str) -> Self:
+        """Calibration and thresholds from the validation records, by the same rules as for networks."""
+        calibration = calibrate(validation)
+        calibrated = calibration.apply(validation.probabilities)
+        thresholds = choose_thresholds(validation.labels > 0.5, calibrated, rule="g_mean").values
+        return cls(task, store.task(task).classes, tuple(map(float, thresholds)), calibration)
+
+    def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Calibrated probabilities of logits `[records, classes]`."""
+        return self.calibration.apply(expit(logits))
+
+
+def run_baseline(name: str, store: Store, task: str | None, out: Path, seed: int = 0) -> Path:
+    """Fit a baseline on the training folds, choose thresholds on the validation folds, score the test folds.
+
+    A finished run of the same baseline, data and seed is left as it is. Raises WrongRequest where `out` holds another
+    run, the name or task is unknown, or the task's training or validation folds are empty.
+    """
+    baselines.describe(name)
+    card: dict[str, Any] = {
+        "format": FORMAT,
+        "baseline": name,
+        "task": store.task(task).name,
+        "seed": seed,
+        "signal": store.signal.model_dump(mode="json"),
+        "origin": {"dataset": store.name, "store": store.fingerprint},
+    }
+    if _finished(out, card):
+        return out
+    splits = split_rows(store, card["task"])
+    started = time.perf_counter()
+    fitted = baselines.fit(name, store, card["task"], splits["train"], seed)
+    card["seconds"] = {"fit": round(time.perf_counter() - started, 1)}
+    answers = {
+        part: _answers(fitted, store, card["task"], splits[part])
+        for part in ("validation", "test")
+        if len(splits[part])
+    }
+    decisions = Decisions.chosen_on(answers["validation"], store, card["task"])
+    write_data_flow(out, store, card["task"], splits)
+    folds = {"validation": store.validation_folds, "test": store.test_folds}
+    for part, said in answers.items():
+        metrics = write_evaluation(out / part, store, decisions, said, folds[part])
+        say(f"{name}: {part} macro AUC {interval_text(metrics['macro']['auc'])} on {metrics['records']:,} records")
+    card |= {"classes": decisions.classes, "thresholds": decisions.thresholds}
+    card |= {"calibration": decisions.calibration.to_numbers(), "about": dict(fitted.about()), "versions": _versions()}
+    write_text(out / CARD, json.dumps(card, indent=2) + "\n")
+    return out
+
+
+def _answers(fitted: Baseline, store: Store, task: str, rows: NDArray[np.int64]) -> Answers:
+    return Answers(rows, logit(fitted.probabilities(store, rows)), store.task(task).labels[rows])
+
+
+def _finished(out: Path, card: dict[str, Any]) -> bool:
+    """Whether `out` holds this very run, done. Raises WrongRequest where it holds another."""
+    if (out / "recipe.yaml").exists() or (out / "model").exists():
+        raise WrongRequest(f"{out} holds a network's run. Choose another --out, or delete that folder.")
+    if not (out / CARD).exists():
+        return False
+    try:
+        earlier = json.loads((out / CARD).read_text(encoding="utf-8"))
+        same = all(earlier.get(key) == value for key, value in card.items())
+    except (ValueError, AttributeError):
+        raise EcgenoughError(f"{out / CARD} is not a baseline's description; delete {out} and run it again.") from None
+    if not same:
+        raise WrongRequest(f"{out} holds another run. Choose another --out, or delete that folder.")
+    say(f"{out} holds this run already; nothing to do.")
+    return True
+
+
+def _versions() -> dict[str, str]:
+    return {name: version(name) for name in ("ecgenough", "numpy", "scipy", "torch")}

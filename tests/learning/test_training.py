@@ -1,0 +1,99 @@
+"""The loop's parts: averaged weights, selection, refusals; and two processes that train as one does."""
+
+import math
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.learning.training import Average, open_fabric, read_checkpoint, write_checkpoint
+from ecgenough.recipe import Recipe
+from ecgenough.signals.store import Store
+from ecgenough.studies import runs
+
+
+def test_the_average_is_the_weighted_sum_of_all_weights() -> None:
+    source = nn.Linear(1, 1, bias=False)
+    nn.init.constant_(source.weight, 4.0)
+    average = Average(source, decay=0.5)
+    expected = 4.0
+    for step, value in enumerate([1.0, -2.0, 7.0]):
+        nn.init.constant_(source.weight, value)
+        average.update(step)
+        decay = min(0.5, (step + 2) / (step + 11))  # 2/11, 3/12, 4/13
+        expected = decay * expected + (1 - decay) * value
+    assert average.module.weight.item() == pytest.approx(expected)  # type: ignore[operator, union-attr]
+
+
+def test_without_a_decay_the_average_is_the_network() -> None:
+    source = nn.Linear(2, 2)
+    assert Average(source, None).module is source
+
+
+def test_statistics_of_batch_norm_are_averaged_with_the_weights() -> None:
+    source = nn.BatchNorm1d(1)
+    average = Average(source, decay=0.9)
+    source(torch.tensor([[1.0], [3.0]]))  # running mean 0.1 * 2
+    average.update(10_000)
+    assert average.module.running_mean.item() == pytest.approx(0.1 * 0.2)  # type: ignore[operator, union-attr]
+    assert average.module.num_batches_tracked == 1
+
+
+def test_an_unreadable_checkpoint_is_named(tmp_path: Path) -> None:
+    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    with pytest.raises(EcgenoughError, match=r"checkpoint\.pt cannot be read"):
+        read_checkpoint(tmp_path, "me")
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    write_checkpoint(tmp_path, "one", {"progress": {"epoch": 1}})
+    assert read_checkpoint(tmp_path, "one") == {"progress": {"epoch": 1}}
+    with pytest.raises(WrongRequest, match="another recipe or other data"):
+        read_checkpoint(tmp_path, "other")
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
+def test_a_gpu_that_is_not_there_is_refused() -> None:
+    with pytest.raises(WrongRequest, match="sees no GPU"):
+        open_fabric("auto", "cuda")
+
+
+def test_a_loss_that_is_no_number_stops_the_run(stores: dict[str, Store], tiny: Recipe, tmp_path: Path) -> None:
+    wild = tiny.with_changes(["optimizer.learning_rate=1e30", "training.clip=null", "training.ema=null"])
+    with pytest.raises(EcgenoughError, match=r"lower optimizer\.learning_rate"):
+        runs.train(stores["superclasses"], wild, tmp_path / "wild", "cpu")
+    assert not (tmp_path / "wild" / "model").exists()
+
+
+def test_the_kept_epoch_is_the_best_one_and_patience_ends_the_run(
+    stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    recipe = tiny.with_changes(["training.epochs=9", "training.patience=2", "optimizer.learning_rate=0.02"])
+    log = pd.read_csv(runs.train(stores["embolism"], recipe, tmp_path / "run", "cpu") / "log.csv")
+    best = int(np.argmax(log["validation_macro_auc"]))
+    assert len(log) == min(9, best + 1 + 2)
+    metrics = pd.read_json(tmp_path / "run" / "validation" / "metrics.json", typ="series")
+    assert metrics["macro"]["auc"]["value"] == pytest.approx(log["validation_macro_auc"][best], abs=1e-5)
+
+
+def test_two_processes_train_as_one_does(simulated: Path, stores: dict[str, Store], tmp_path: Path) -> None:
+    """By torchrun over gloo, with a network without batch norm, whose statistics would differ by device."""
+    changes = ["network.name=gru", "network.options.hidden=8", "crop.seconds=2.56", "training.epochs=2", "training.ema=null"]
+    command = ["train", str(stores["superclasses"].path), "--recipe", "fast", "--device", "cpu"]
+    command += [word for change in changes for word in ("--set", change)]
+    threads = {**os.environ, "OMP_NUM_THREADS": "1"}
+    alone = [sys.executable, "-m", "ecgenough", *command, "--out", str(tmp_path / "one")]
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "ecgenough"]
+    subprocess.run(alone, env=threads, check=True, capture_output=True)
+    subprocess.run([*launcher, *command, "--out", str(tmp_path / "two")], env=threads, check=True, capture_output=True)
+    one, two = (pd.read_csv(tmp_path / name / "log.csv") for name in ("one", "two"))
+    np.testing.assert_allclose(one["train_loss"], two["train_loss"], rtol=1e-3)
+    np.testing.assert_allclose(one["validation_macro_auc"], two["validation_macro_auc"], atol=0.01)
+    assert all(math.isfinite(value) for value in two["train_loss"])

@@ -1,0 +1,109 @@
+"""The command line: the README's commands as written, wrong requests in one sentence, exit statuses."""
+
+import csv
+import json
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+from ecgenough.cli import main
+
+README = Path(__file__).parent.parent / "README.md"
+SMALL = ["--set", "network.name=resnet18", "--set", "network.options={width: 4}", "--set", "training.epochs=1"]
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["ecgenough", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return int(end.value.code or 0)
+
+
+def _readme_commands() -> list[list[str]]:
+    blocks = re.findall(r"```\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines() if line.startswith("ecgenough ")]
+    return [shlex.split(line)[1:] for line in lines]
+
+
+def _my_own_set(folder: Path, collection: Path) -> None:
+    """my.csv and my-ecgs/ as the README tells to make them."""
+    (folder / "my-ecgs").symlink_to(collection)
+    with (collection / "labels.csv").open() as file, (folder / "my.csv").open("w", newline="") as out:
+        rows = csv.writer(out)
+        rows.writerow(["path", "patient", "embolism"])
+        rows.writerows([row["path"], row["patient"], row["embolism"]] for row in csv.DictReader(file))
+
+
+def test_the_readme_s_commands_run_as_written(
+    simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a folder laid out as the README says, with simulated ECGs for PTB-XL and, in training, a small network."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ECGENOUGH_STORE", str(tmp_path / "stores"))
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "ptb-xl").symlink_to(simulated / "superclasses")
+    _my_own_set(tmp_path, simulated / "embolism")
+    commands = _readme_commands()
+    assert {command[0] for command in commands} >= {"prepare", "train", "evaluate", "predict", "report", "transfer"}
+    for command in commands:
+        small = {"train": SMALL, "transfer": ["--set", "training.epochs=1"]}.get(command[0], [])
+        assert _run(monkeypatch, *command, *small) == 0, (command, capsys.readouterr().err)
+    assert "macro" in capsys.readouterr().out
+    assert (tmp_path / "super.html").stat().st_size > 10_000
+    metrics = json.loads((tmp_path / "runs" / "super" / "fold-9" / "metrics.json").read_text())
+    assert metrics["folds"] == [9]
+    assert set(metrics["classes"]) | set(metrics["absent"]) == {"NORM", "MI", "STTC", "CD", "HYP"}
+
+
+@pytest.mark.parametrize("command", ["datasets", "networks", "recipes"])
+def test_lists_name_what_there_is(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(monkeypatch, command) == 0
+    printed = capsys.readouterr().out
+    for name in {"datasets": ["ptb-xl", "medalcare-xl"], "networks": ["crnn_gru", "3.85 M"], "recipes": ["default"]}[command]:
+        assert name in printed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["train", "ptb-xxl", "--from", ".", "--out", "o"], 2, "ptb-xl"),
+        (["train", "ptb-xl", "--from", "{superclasses}", "--task", "superdiagnostik", "--out", "o"], 2, "superdiagnostic"),
+        (["train", "ptb-xl", "--from", "{superclasses}", "--set", "network.name=resnet19", "--out", "o"], 2, "resnet1"),
+        (["train", "ptb-xl", "--from", "{superclasses}", "--set", "network.options={widt: 3}", "--out", "o"], 2, "width"),
+        (["train", "ptb-xl", "--from", "{superclasses}", "--recipe", "defualt", "--out", "o"], 2, '"default"'),
+        (["train", "ptb-xl", "--from", "{empty}", "--out", "o"], 2, "ptbxl_database.csv is not in"),
+        (["train", "ptb-xl", "--from", "{superclasses}", "--device", "cuda", "--out", "o"], 2, "cuda"),
+        (["prepare", "my.csv"], 2, "my.csv"),
+        (["predict", "{empty}/a.hea", "--model", "{empty}"], 2, "holds no model"),
+        (["report", "{empty}", "--out", "r.html"], 2, "empty"),
+        (["simulate", "o", "--kind", "embolisms"], 2, "embolism"),
+        (["train", "ptb-xl"], 2, "--out"),
+    ],
+)
+def test_a_wrong_request_gets_one_sentence(
+    arguments: list[str], status: int, sentence: str,
+    simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ECGENOUGH_STORE", str(tmp_path / "stores"))
+    (tmp_path / "empty").mkdir()
+    places = {"superclasses": simulated / "superclasses", "empty": tmp_path / "empty"}
+    filled = [re.sub(r"\{(superclasses|empty)\}", lambda name: str(places[name[1]]), word) for word in arguments]
+    assert _run(monkeypatch, *filled) == status
+    complaint = capsys.readouterr().err
+    assert sentence in complaint
+    assert "Traceback" not in complaint
+
+
+def test_a_store_of_another_conditioning_is_refused(
+    stores: dict[str, object], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    store = str(stores["superclasses"].path)  # type: ignore[attr-defined]
+    arguments = ["train", store, "--set", "signal.filter.kind=band-pass", "--out", str(tmp_path / "o")]
+    assert _run(monkeypatch, *arguments) == 2
+    assert "was conditioned otherwise than the recipe asks for" in capsys.readouterr().err
