@@ -40,7 +40,10 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def stores(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Store]:
     """The two collections, prepared as TINY asks."""
     folder = tmp_path_factory.mktemp("stores")
-    return {kind: open_store("simulated", simulated / kind, TINY.signal, folder=folder) for kind in ("superclasses", "embolism")}
+    return {
+        kind: open_store("simulated", simulated / kind, TINY.signal, folder=folder)
+        for kind in ("superclasses", "embolism")
+    }
 
 
 TINY = Recipe.from_yaml(

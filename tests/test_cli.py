@@ -64,7 +64,9 @@ def test_lists_name_what_there_is(
 ) -> None:
     assert _run(monkeypatch, command) == 0
     printed = capsys.readouterr().out
-    for name in {"datasets": ["ptb-xl", "medalcare-xl"], "networks": ["crnn_gru", "3.85 M"], "recipes": ["default"]}[command]:
+    for name in {"datasets": ["ptb-xl", "medalcare-xl"], "networks": ["crnn_gru", "3.85 M"], "recipes": ["default"]}[
+        command
+    ]:
         assert name in printed
 
 
@@ -72,9 +74,17 @@ def test_lists_name_what_there_is(
     ("arguments", "status", "sentence"),
     [
         (["train", "ptb-xxl", "--from", ".", "--out", "o"], 2, "ptb-xl"),
-        (["train", "ptb-xl", "--from", "{superclasses}", "--task", "superdiagnostik", "--out", "o"], 2, "superdiagnostic"),
+        (
+            ["train", "ptb-xl", "--from", "{superclasses}", "--task", "superdiagnostik", "--out", "o"],
+            2,
+            "superdiagnostic",
+        ),
         (["train", "ptb-xl", "--from", "{superclasses}", "--set", "network.name=resnet19", "--out", "o"], 2, "resnet1"),
-        (["train", "ptb-xl", "--from", "{superclasses}", "--set", "network.options={widt: 3}", "--out", "o"], 2, "width"),
+        (
+            ["train", "ptb-xl", "--from", "{superclasses}", "--set", "network.options={widt: 3}", "--out", "o"],
+            2,
+            "width",
+        ),
         (["train", "ptb-xl", "--from", "{superclasses}", "--recipe", "defualt", "--out", "o"], 2, '"default"'),
         (["train", "ptb-xl", "--from", "{empty}", "--out", "o"], 2, "ptbxl_database.csv is not in"),
         (["train", "ptb-xl", "--from", "{superclasses}", "--device", "cuda", "--out", "o"], 2, "cuda"),

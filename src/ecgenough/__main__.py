@@ -6,7 +6,7 @@ import os
 # reads this once, as it loads, so it stands before everything else.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from ecgenough.cli import main  # noqa: E402
+from ecgenough.cli import main
 
 if __name__ == "__main__":
     main()

@@ -71,7 +71,9 @@ def list_networks() -> None:
     for name in networks.names():
         network = networks.build(name, leads=12, classes=5)
         operations = networks.operations(network, 12, 1000)
-        rows.append((name, f"{parameter_count(network) / 1e6:.2f} M", f"{operations / 1e9:.3f} G", networks.describe(name)))
+        rows.append(
+            (name, f"{parameter_count(network) / 1e6:.2f} M", f"{operations / 1e9:.3f} G", networks.describe(name))
+        )
     _print_table(("name", "parameters", "operations", "what"), rows)
 
 
@@ -89,7 +91,9 @@ def list_recipes(name: Annotated[str | None, typer.Argument(help="Print this rec
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="The folder to write.")],
-    records: Annotated[int | None, typer.Option("--records", min=1, help="2000 or, for embolism, 927 unless told.")] = None,
+    records: Annotated[
+        int | None, typer.Option("--records", min=1, help="2000 or, for embolism, 927 unless told.")
+    ] = None,
     kind: Annotated[str, typer.Option("--kind", help="superclasses or embolism.")] = "superclasses",
     seed: Annotated[int, typer.Option("--seed", min=0)] = 0,
 ) -> None:
@@ -153,7 +157,9 @@ def import_others_weights(
     file: Annotated[Path, typer.Argument(help="A .pth, .pt or .safetensors file.")],
     layout: Annotated[str, typer.Option("--layout", help="How its weights are named: ecgfounder or paper.")],
     out: Out,
-    network: Annotated[str | None, typer.Option("--network", help="Refuse the file if it is of another network.")] = None,
+    network: Annotated[
+        str | None, typer.Option("--network", help="Refuse the file if it is of another network.")
+    ] = None,
 ) -> None:
     """Turn weights that others trained into a model for transfer."""
     imported = import_weights(file, layout, network)
@@ -228,7 +234,9 @@ def predict(
     files: Annotated[list[Path], typer.Argument(help="ECG files in any format that ecgenough reads.")],
     model: Annotated[Path, typer.Option("--model", help="The folder of a trained model or run.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    rate: Annotated[float | None, typer.Option("--rate", help="Hz; for tables, with --unit, --leads, --orientation.")] = None,
+    rate: Annotated[
+        float | None, typer.Option("--rate", help="Hz; for tables, with --unit, --leads, --orientation.")
+    ] = None,
     unit: Annotated[str | None, typer.Option("--unit", help="Such as mV, uV or 200/mV.")] = None,
     leads: Annotated[str | None, typer.Option("--leads", help="Lead names of a table, such as I,II,V1.")] = None,
     orientation: Annotated[str, typer.Option("--orientation", help="samples-by-leads or leads-by-samples.")] = "",
@@ -274,7 +282,12 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-_SHOWN = {"auc": "AUC", "average_precision": "average precision", "sensitivity": "sensitivity", "specificity": "specificity"}
+_SHOWN = {
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+}
 
 
 def _stop(sentence: str, status: int) -> NoReturn:

@@ -177,7 +177,9 @@ def _model_folder(folder: Path) -> Path:
     for place in (folder, folder / "model"):
         if (place / CARD).is_file() and (place / WEIGHTS).is_file():
             return place
-    raise WrongRequest(f"{folder} holds no model: {CARD} and {WEIGHTS} are not there. Name a model's or a run's folder.")
+    raise WrongRequest(
+        f"{folder} holds no model: {CARD} and {WEIGHTS} are not there. Name a model's or a run's folder."
+    )
 
 
 def _read_card(path: Path) -> dict[str, Any]:

@@ -9,11 +9,12 @@ import json
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, Union
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from ecgenough.complaints import first_complaint
 from ecgenough.ecg import STANDARD_LEADS, check_leads
 from ecgenough.errors import WrongRequest, nearest
 
@@ -158,9 +159,7 @@ class TimeMask(Section):
 
 
 AugmentationStep = Annotated[
-    Union[
-        Nothing, Flip, SampleDropout, LeadDropout, Sine, Square, Noise, CircularShift, LeadScale, TimeMask
-    ],
+    Nothing | Flip | SampleDropout | LeadDropout | Sine | Square | Noise | CircularShift | LeadScale | TimeMask,
     Field(discriminator="kind"),
 ]
 
@@ -347,7 +346,7 @@ class Recipe(Section):
         try:
             return cls.model_validate(settings)
         except ValidationError as error:
-            raise WrongRequest(_first_complaint(error, where)) from None
+            raise WrongRequest(first_complaint(error, cls, where)) from None
 
     @classmethod
     def from_yaml(cls, text: str, where: str = "recipe") -> Self:
@@ -430,51 +429,4 @@ def _change(settings: dict[str, Any], change: str) -> None:
     place[last] = parsed
 
 
-def _first_complaint(error: ValidationError, where: str) -> str:
-    complaint = error.errors(include_url=False)[0]
-    path = [part for part in complaint["loc"] if not _is_kind(part)]
-    key = ".".join(str(part) for part in path)
-    if complaint["type"] == "extra_forbidden":
-        known = [".".join([*map(str, path[:-1]), name]) for name in _known_keys(path[:-1])]
-        if key in known:
-            kind = next(part for part in reversed(complaint["loc"]) if _is_kind(part))
-            choice = "objective" if kind in _OBJECTIVES else "kind"
-            return f'{where} key "{key}" does not go with {choice} "{kind}".'
-        return f'{where} key "{key}" is unknown. {nearest(key, known)}'
-    message = complaint["msg"].removeprefix("Value error, ")
-    value = complaint.get("input")
-    shown = "" if isinstance(value, dict | Section) else f" (it is {value!r})"
-    return f'{where} key "{key}": {message[0].lower()}{message[1:]}{shown}.'
-
-
-_SECTIONS: tuple[type[Section], ...] = (
-    Recipe, Signal, Crop, Normalisation, Augmentation, Network, Optimizer, Training, Transfer,
-    NoFilter, BandPass, LowPassWavelet, Bce, Focal, Asymmetric, LogitAdjusted, Constant, Step, OneCycle, Cosine,
-    Masked, Contrastive,
-)  # fmt: skip
-_STEPS = (Nothing, Flip, SampleDropout, LeadDropout, Sine, Square, Noise, CircularShift, LeadScale, TimeMask)
 _CHOICES = ("kind", "objective")  # keys whose value says which other keys there are
-_OBJECTIVES = {section.model_fields["objective"].default for section in (Masked, Contrastive)}
-_KINDS = {section.model_fields["kind"].default for section in (*_SECTIONS, *_STEPS) if "kind" in section.model_fields}
-_KINDS |= _OBJECTIVES
-
-
-def _is_kind(part: str | int) -> bool:
-    """Pydantic puts the chosen kind into the path of a complaint; it is no key."""
-    return part in _KINDS
-
-
-def _known_keys(path: list[str | int]) -> list[str]:
-    """The keys that may stand below `path`, over all kinds of that section."""
-    holders: list[Any] = [Recipe]
-    for part in path:
-        if isinstance(part, int):
-            holders = list(_STEPS)
-            continue
-        annotations = [holder.model_fields[part].annotation for holder in holders if part in holder.model_fields]
-        holders = [section for section in (*_SECTIONS, *_STEPS) if any(_mentions(a, section) for a in annotations)]
-    return sorted({name for holder in holders for name in holder.model_fields})
-
-
-def _mentions(annotation: Any, section: type[Section]) -> bool:
-    return annotation is section or any(_mentions(part, section) for part in getattr(annotation, "__args__", ()))

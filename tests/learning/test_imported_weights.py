@@ -341,16 +341,16 @@ def test_safetensors_and_weights_of_several_devices_are_read(tmp_path: Path) -> 
     few = {f"module.{name}": value for name, value in convolution("first_conv.conv", 64, 12, 16).items()}
     save_file(few, tmp_path / "few.safetensors")
     matching = import_weights(tmp_path / "few.safetensors", "ecgfounder").matching
-    assert matching.matched == ("stem.0.weight", "stem.0.bias")
+    assert set(matching.matched) == {"stem.0.weight", "stem.0.bias"}
     assert len(matching.missing) == 200
 
 
 @pytest.mark.parametrize(
     ("content", "layout", "network", "sentence"),
     [
-        ({"state_dict": {"a.weight": torch.zeros(2)}}, "ecgfounder", None, "none of its 1 weights is of layout ecgfounder"),
-        ({"state_dict": {"a.weight": torch.zeros(2)}}, "ecgfonder", None, 'Nearest: "ecgfounder"'),
-        ({"state_dict": {"a.weight": torch.zeros(2)}}, "ecgfounder", "resnet18", "--network resnet18 does not go with it"),
+        ({"state_dict": {"a": torch.zeros(2)}}, "ecgfounder", None, "none of its 1 weights is of layout ecgfounder"),
+        ({"state_dict": {"a": torch.zeros(2)}}, "ecgfonder", None, 'Nearest: "ecgfounder"'),
+        ({"state_dict": {"a": torch.zeros(2)}}, "ecgfounder", "resnet18", "--network resnet18 does not go with it"),
         ({"model_state_dict": {"a": torch.zeros(2)}}, "paper", None, "has no config"),
         ({"model_state_dict": {"a": torch.zeros(2)}, "config": {}}, "paper", None, 'config has no "model_type"'),
         ({"model_state_dict": {"a": torch.zeros(2)}, "config": {**CONFIG, "model_type": "vgg"}}, "paper", None,

@@ -22,7 +22,9 @@ def test_bce_is_torch_s() -> None:
 def test_weights_from_counts_are_negatives_over_positives() -> None:
     weight = torch.tensor([2 / 2, 3 / 1]) ** 0.5
     expected = functional.binary_cross_entropy_with_logits(LOGITS, TARGETS, pos_weight=weight)
-    assert build_loss(Bce(positive_weight="counts", power=0.5), TARGETS)(LOGITS, TARGETS) == pytest.approx(float(expected))
+    assert build_loss(Bce(positive_weight="counts", power=0.5), TARGETS)(LOGITS, TARGETS) == pytest.approx(
+        float(expected)
+    )
 
 
 def test_given_weights_must_match_the_classes() -> None:

@@ -154,7 +154,7 @@ def test_what_needs_labels_is_refused(
     ("change", "sentence"),
     [
         ("pretraining.objektive=masked", 'key "pretraining'),
-        ("pretraining.temperature=2", 'key "pretraining.temperature" does not go with objective "masked"'),
+        ("pretraining.temperature=2", 'key "pretraining.temperature" does not go with "masked"'),
         ("pretraining.fractoin=0.3", 'Nearest: "pretraining.fraction"'),
         ("pretraining.fraction=1", "less than 1"),
     ],

@@ -10,7 +10,9 @@ from ecgenough.recipe import Constant, Cosine, OneCycle, Schedule, Step
 STEPS_PER_EPOCH, EPOCHS = 7, 6
 
 
-def _rates(scheduler: lr_scheduler.LRScheduler, optimizer: torch.optim.Optimizer, per_epoch: bool = False) -> list[float]:
+def _rates(
+    scheduler: lr_scheduler.LRScheduler, optimizer: torch.optim.Optimizer, per_epoch: bool = False
+) -> list[float]:
     rates = []
     for step in range(STEPS_PER_EPOCH * EPOCHS):
         rates.append(optimizer.param_groups[0]["lr"])

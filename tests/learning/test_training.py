@@ -83,14 +83,29 @@ def test_the_kept_epoch_is_the_best_one_and_patience_ends_the_run(
     assert metrics["macro"]["auc"]["value"] == pytest.approx(log["validation_macro_auc"][best], abs=1e-5)
 
 
-def test_two_processes_train_as_one_does(simulated: Path, stores: dict[str, Store], tmp_path: Path) -> None:
+def test_two_processes_train_as_one_does(stores: dict[str, Store], tmp_path: Path) -> None:
     """By torchrun over gloo, with a network without batch norm, whose statistics would differ by device."""
-    changes = ["network.name=gru", "network.options.hidden=8", "crop.seconds=2.56", "training.epochs=2", "training.ema=null"]
+    changes = [
+        "network.name=gru",
+        "network.options.hidden=8",
+        "crop.seconds=2.56",
+        "training.epochs=2",
+        "training.ema=null",
+    ]
     command = ["train", str(stores["superclasses"].path), "--recipe", "fast", "--device", "cpu"]
     command += [word for change in changes for word in ("--set", change)]
     threads = {**os.environ, "OMP_NUM_THREADS": "1"}
     alone = [sys.executable, "-m", "ecgenough", *command, "--out", str(tmp_path / "one")]
-    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2", "-m", "ecgenough"]
+    launcher = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        "2",
+        "-m",
+        "ecgenough",
+    ]
     subprocess.run(alone, env=threads, check=True, capture_output=True)
     subprocess.run([*launcher, *command, "--out", str(tmp_path / "two")], env=threads, check=True, capture_output=True)
     one, two = (pd.read_csv(tmp_path / name / "log.csv") for name in ("one", "two"))

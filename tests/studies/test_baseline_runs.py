@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
+from typer.testing import CliRunner
 
 from ecgenough import baselines
+from ecgenough.cli import app
 from ecgenough.errors import WrongRequest
 from ecgenough.signals.store import Store
 from ecgenough.studies.baseline_runs import run_baseline
@@ -24,7 +26,11 @@ def test_a_run_leaves_what_it_says(demographics: Path) -> None:
         "baseline.json", "data.json", "rejected.csv", "validation", "test",
     }  # fmt: skip
     for part in ("validation", "test"):
-        assert {path.name for path in (demographics / part).iterdir()} == {"metrics.json", "predictions.csv", "examples.npz"}
+        assert {path.name for path in (demographics / part).iterdir()} == {
+            "metrics.json",
+            "predictions.csv",
+            "examples.npz",
+        }
     card = json.loads((demographics / "baseline.json").read_text())
     assert (card["baseline"], card["task"], card["seed"]) == ("demographics", "superdiagnostic", 0)
     assert len(card["thresholds"]) == len(card["classes"]) == 5
@@ -35,12 +41,14 @@ def test_the_metrics_are_scikit_learn_s_on_the_predictions(demographics: Path) -
     table = pd.read_csv(demographics / "test" / "predictions.csv")
     for name, figures in metrics["classes"].items():
         if name not in metrics["absent"]:
-            assert figures["auc"]["value"] == pytest.approx(roc_auc_score(table[f"y_{name}"], table[f"p_{name}"]), abs=1e-4)
-    assert metrics["folds"] == [10]
+            assert figures["auc"]["value"] == pytest.approx(
+                roc_auc_score(table[f"y_{name}"], table[f"p_{name}"]), abs=1e-4
+            )
+    assert (metrics["folds"], metrics["seen"]) == ([10], 0)
 
 
 def test_thresholds_and_calibration_are_of_the_validation_records(demographics: Path) -> None:
-    """Calibrated probabilities have the observed mean on the records they were calibrated on, but for Platt's smoothing."""
+    """On the records they were calibrated on, probabilities have the observed mean, but for Platt's smoothing."""
     table = pd.read_csv(demographics / "validation" / "predictions.csv")
     for name in ("NORM", "MI"):
         assert table[f"p_{name}"].mean() == pytest.approx(table[f"y_{name}"].mean(), abs=0.05)
@@ -64,6 +72,14 @@ def test_a_finished_run_is_left_and_another_is_never_written_over(
     (tmp_path / "recipe.yaml").write_text("")
     with pytest.raises(WrongRequest, match="a network's run"):
         run_baseline("prevalence", store, None, tmp_path)
+
+
+def test_the_command_line_does_the_same(stores: dict[str, Store], tmp_path: Path) -> None:
+    store = str(stores["embolism"].path)
+    asked = ["baseline", "prevalence", store, "--task", "embolism", "--set", "signal.rate=100"]
+    answer = CliRunner().invoke(app, [*asked, "--out", str(tmp_path / "run")])
+    assert answer.exit_code == 0, answer.output
+    assert json.loads((tmp_path / "run" / "baseline.json").read_text())["task"] == "embolism"
 
 
 def test_an_unknown_baseline_leaves_nothing(stores: dict[str, Store], tmp_path: Path) -> None:

@@ -33,7 +33,9 @@ def test_a_run_leaves_what_it_says(source: Path) -> None:
         "recipe.yaml", "model", "log.csv", "data.json", "rejected.csv", "validation",
     }  # fmt: skip
     flow = json.loads((source / "data.json").read_text())
-    assert flow["records"]["train"] + flow["records"]["validation"] + flow["records"]["test"] == flow["records"]["in_task"]
+    assert (
+        flow["records"]["train"] + flow["records"]["validation"] + flow["records"]["test"] == flow["records"]["in_task"]
+    )
     assert Recipe.from_yaml((source / "recipe.yaml").read_text()).task == "superdiagnostic"
     assert pd.read_csv(source / "log.csv")["epoch"].tolist() == [1, 2, 3]
 
@@ -49,7 +51,9 @@ def test_the_metrics_are_scikit_learn_s_on_the_predictions(source: Path) -> None
         assert figures["sensitivity"]["value"] == pytest.approx(called[table[f"y_{name}"] == 1].mean())
 
 
-def test_the_same_recipe_gives_the_same_run(source: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path) -> None:
+def test_the_same_recipe_gives_the_same_run(
+    source: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
     again = runs.train(stores["superclasses"], tiny, tmp_path / "again", "cpu")
     assert _figures(again) == _figures(source)
     other = runs.train(stores["superclasses"], tiny.with_changes(["seed=5"]), tmp_path / "other", "cpu")
@@ -87,8 +91,16 @@ def test_another_run_is_never_written_over(source: Path, stores: dict[str, Store
 
 
 @pytest.mark.parametrize("mode", ["frozen", "full", "lp-ft", "gradual", "layerwise", "lora"])
-def test_every_mode_of_transfer_ends_in_a_model(source: Path, stores: dict[str, Store], mode: str, tmp_path: Path) -> None:
-    changes = [f"transfer.mode={mode}", "transfer.head_epochs=1", "transfer.rank=2", "training.epochs=2", "training.batch=32"]
+def test_every_mode_of_transfer_ends_in_a_model(
+    source: Path, stores: dict[str, Store], mode: str, tmp_path: Path
+) -> None:
+    changes = [
+        f"transfer.mode={mode}",
+        "transfer.head_epochs=1",
+        "transfer.rank=2",
+        "training.epochs=2",
+        "training.batch=32",
+    ]
     changes.append("training.select=last")
     recipe = runs.recipe_for_transfer(Model.load(source), Recipe().with_changes(changes))
     out = runs.transfer(source, stores["embolism"], recipe, tmp_path / mode, "cpu")
@@ -105,7 +117,9 @@ def test_every_mode_of_transfer_ends_in_a_model(source: Path, stores: dict[str, 
     assert unchanged == (mode == "frozen")
 
 
-def test_records_the_source_has_learned_from_are_refused(source: Path, stores: dict[str, Store], tmp_path: Path) -> None:
+def test_records_the_source_has_learned_from_are_refused(
+    source: Path, stores: dict[str, Store], tmp_path: Path
+) -> None:
     recipe = runs.recipe_for_transfer(Model.load(source), Recipe().with_changes(["transfer.mode=full"]))
     with pytest.raises(WrongRequest, match="were among those the source model learned from"):
         runs.transfer(source, stores["superclasses"], recipe, tmp_path / "leak", "cpu")

@@ -89,16 +89,16 @@ class _Beat:
         return found
 
     def _qrs(self) -> tuple[int, int]:
-        """Outward from the fastest point until the voltages have rested for 20 ms; at most 140 ms either way."""
+        """Outward from the fastest point until voltages rest: 20 ms before QRS, 28 after; at most 140 ms each way."""
         speed = _smoothed(_speed(self.signal), 0.006)
         near = slice(max(0, self.centre - 40), self.centre + 40)
         fastest = near.start + int(np.argmax(speed[near]))
         rest = float(np.percentile(speed, 20))
-        moving = speed > rest + 0.06 * (speed[fastest] - rest)
+        moving = speed > rest + 0.05 * (speed[fastest] - rest)
         onset, offset = fastest, fastest
         while onset > max(0, fastest - 70) and moving[max(0, onset - 10) : onset].any():
             onset -= 1
-        while offset < min(len(speed) - 1, fastest + 70) and moving[offset + 1 : offset + 11].any():
+        while offset < min(len(speed) - 1, fastest + 70) and moving[offset + 1 : offset + 15].any():
             offset += 1
         return onset, offset
 

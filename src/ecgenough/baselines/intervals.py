@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import get_context
@@ -16,7 +17,7 @@ import numpy as np
 from ecgenough.baselines.classifiers import OneAClass, boosted_trees
 from ecgenough.baselines.contract import Floats, Rows
 from ecgenough.baselines.delineation import RHYTHM, measure, measures
-from ecgenough.errors import WrongRequest
+from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.files import written_aside
 from ecgenough.progress import say, track
 from ecgenough.signals.store import MICROVOLTS, Store
@@ -105,8 +106,15 @@ def _blocks(blocks: Sequence[tuple[Path, range]], workers: int) -> Iterator[Floa
         return
     # As in signals/blocks.py: workers run NumPy and SciPy only, so a fork beside torch's threads is safe.
     context = get_context("fork" if sys.platform == "linux" else "spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    pool = ProcessPoolExecutor(workers, mp_context=context)
+    try:
         yield from pool.map(_measure_block, blocks)
+    except BrokenProcessPool:
+        raise EcgenoughError(
+            "a process that measured intervals was killed, perhaps for want of memory; run the same command again."
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _measure_block(block: tuple[Path, range]) -> Floats:

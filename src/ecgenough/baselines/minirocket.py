@@ -47,11 +47,10 @@ class Transform:
         dilations, counts = _dilations(store.samples, features // len(TRIPLES))
         share = _golden(len(TRIPLES) * sum(counts))
         summed, biases, used = [], [], 0
-        own = np.arange(len(TRIPLES))  # kernel k sees example k
         for dilation, count in zip(dilations, counts, strict=True):
             chosen = np.stack([_some_leads(leads, rng) for _ in TRIPLES])
             examples = rng.choice(rows, len(TRIPLES))
-            output = _convolved(_signals(store, examples), dilation, chosen)[own, own]
+            output = _convolved_one_each(_signals(store, examples), dilation, chosen)
             wanted = share[used : used + len(TRIPLES) * count].reshape(len(TRIPLES), count)
             used += wanted.size
             quantiles = [np.quantile(line, shares) for line, shares in zip(output, wanted, strict=True)]
@@ -126,14 +125,28 @@ def _some_leads(leads: int, rng: np.random.Generator) -> NDArray[np.bool_]:
     return chosen
 
 
-def _convolved(ecg: Features, dilation: int, summed: NDArray[np.bool_]) -> Features:
-    """Outputs `[records, 84, samples]` of the kernels over the sum of their leads, with zeros beyond the ends."""
+def _kernels() -> Features:
+    """The 84 kernels `[84, 9]`."""
     kernels = np.full((len(TRIPLES), LENGTH), -1.0, dtype=np.float32)
     np.put_along_axis(kernels, TRIPLES, 2.0, axis=1)
-    weights = torch.from_numpy(summed[:, :, None] * kernels[:, None, :])
+    return kernels
+
+
+def _convolved(ecg: Features, dilation: int, summed: NDArray[np.bool_]) -> Features:
+    """Outputs `[records, 84, samples]` of the kernels over the sum of their leads, with zeros beyond the ends."""
+    weights = torch.from_numpy(summed[:, :, None] * _kernels()[:, None, :])
     with torch.inference_mode():
         output = functional.conv1d(torch.from_numpy(ecg), weights, padding=dilation * (LENGTH // 2), dilation=dilation)
     return np.asarray(output.numpy())
+
+
+def _convolved_one_each(ecg: Features, dilation: int, summed: NDArray[np.bool_]) -> Features:
+    """The same of kernel k for ECG k alone: `[84, leads, samples]` -> `[84, samples]`."""
+    lines = torch.from_numpy(np.einsum("kls,kl->ks", ecg, summed.astype(np.float32)))[None]
+    weights, padding = torch.from_numpy(_kernels())[:, None], dilation * (LENGTH // 2)
+    with torch.inference_mode():
+        output = functional.conv1d(lines, weights, padding=padding, dilation=dilation, groups=len(TRIPLES))
+    return np.asarray(output[0].numpy())
 
 
 def _share_above(output: Features, biases: Features) -> Features:

@@ -1,13 +1,13 @@
 """The YAML file beside a manifest, which states what the table itself cannot: how its files are laid out, and more."""
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import yaml
 from pydantic import ValidationError
 
-from ecgenough.errors import WrongRequest, nearest
+from ecgenough.complaints import first_complaint
+from ecgenough.errors import WrongRequest
 from ecgenough.formats.table import TableLayout
 from ecgenough.recipe import Positive, Section
 
@@ -51,20 +51,6 @@ def read_sidecar(manifest: Path) -> Sidecar:
         settings = yaml.safe_load(there[0].read_text(encoding="utf-8")) or {}
         return Sidecar.model_validate(settings)
     except ValidationError as error:
-        raise WrongRequest(_complaint(there[0].name, error)) from None
+        raise WrongRequest(first_complaint(error, Sidecar, there[0].name)) from None
     except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
         raise WrongRequest(f"{there[0].name} is not YAML: {' '.join(str(error).split())[:200]}") from None
-
-
-def _complaint(where: str, error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
-    path: Sequence[Any] = first["loc"]
-    key = ".".join(str(part) for part in path)
-    if not path:
-        return f"{where} must be a YAML mapping of keys such as labels and layout."
-    if first["type"] == "extra_forbidden":
-        inside = [f"layout.{name}" for name in Layout.model_fields]
-        return f'{where} key "{key}" is unknown. {nearest(key, inside if len(path) > 1 else Sidecar.model_fields)}'
-    if first["type"] == "missing":
-        return f'{where} key "{key}" is missing.'
-    return f'{where} key "{key}": {first["msg"][0].lower()}{first["msg"][1:]} (it is {first["input"]!r}).'

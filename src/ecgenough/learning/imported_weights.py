@@ -110,19 +110,25 @@ def take_over(network: Network, state: State, layout: Layout) -> Matching:
     """Put the weights of a file, by the layout's names, into `network` where name and shape fit."""
     places = network.state_dict()
     head = {f"head.{name}" for name in network.head.state_dict()}
-    unused = [name for name in state if layout.is_unused(name)]
-    renamed = {layout.ours(name): name for name in state if name not in set(unused)}
-    fitting = {ours: state[name] for ours, name in renamed.items() if ours in places and ours not in head}
-    matched = {name: tensor for name, tensor in fitting.items() if tensor.shape == places[name].shape}
+    unused = tuple(name for name in state if layout.is_unused(name))
+    renamed = {name: layout.ours(name) for name in state if name not in unused}
+    known = {name: ours for name, ours in renamed.items() if ours in places and ours not in head}
+    fitting = {ours: _in_one_dimension(state[name], places[ours]) for name, ours in known.items() if ours is not None}
+    matched = {ours: tensor for ours, tensor in fitting.items() if tensor.shape == places[ours].shape}
     network.load_state_dict(matched, strict=False)
-    expected = {name for name in state if layout.ours(name) in fitting}
     return Matching(
         matched=tuple(matched),
-        missing=tuple(name for name in places if name not in fitting and name not in head),
-        reshaped=tuple(name for name in fitting if name not in matched),
-        unexpected=tuple(name for name in state if name not in expected and name not in set(unused)),
-        unused=tuple(unused),
+        missing=tuple(ours for ours in places if ours not in fitting and ours not in head),
+        reshaped=tuple(ours for ours in fitting if ours not in matched),
+        unexpected=tuple(name for name in renamed if name not in known),
+        unused=unused,
     )
+
+
+def _in_one_dimension(tensor: Tensor, place: Tensor) -> Tensor:
+    """A kernel over an image of height one is a kernel over time: `[out, in, 1, width]` -> `[out, in, width]`."""
+    over_time = tensor.ndim == 4 and place.ndim == 3 and tensor.shape[2] == 1
+    return tensor.squeeze(2) if over_time else tensor
 
 
 def read_weights(file: Path) -> dict[str, Any]:

@@ -177,7 +177,11 @@ def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric) -> Pro
         if fabric.is_global_zero:
             _say_epoch(progress, training.epochs)
             write_text(folder / "log.csv", log_text(progress.log))
-            state: dict[str, Any] = {"network": module.state_dict(), "average": average.module.state_dict(), "best": best}
+            state: dict[str, Any] = {
+                "network": module.state_dict(),
+                "average": average.module.state_dict(),
+                "best": best,
+            }
             state |= {"optimizer": optimizer.state_dict(), "progress": vars(progress)}
             write_checkpoint(folder, identity, state)
     module.load_state_dict(best)
@@ -215,7 +219,11 @@ def train_epoch(
         raise EcgenoughError(
             f"the training loss is {mean} in epoch {progress.epoch + 1}; lower optimizer.learning_rate or set training.clip."
         )
-    return {"epoch": progress.epoch + 1, "train_loss": mean, "learning_rate": max(g["lr"] for g in optimizer.param_groups)}
+    return {
+        "epoch": progress.epoch + 1,
+        "train_loss": mean,
+        "learning_rate": max(g["lr"] for g in optimizer.param_groups),
+    }
 
 
 class Average:
@@ -260,7 +268,9 @@ def read_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
     try:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
-        raise EcgenoughError(f"{path} cannot be read ({type(error).__name__}); delete it to train from the start.") from None
+        raise EcgenoughError(
+            f"{path} cannot be read ({type(error).__name__}); delete it to train from the start."
+        ) from None
     if state.pop("identity") != identity:
         raise WrongRequest(f"{path} is of another recipe or other data. Choose another --out, or delete that folder.")
     return state
@@ -278,7 +288,9 @@ def log_text(log: list[Row]) -> str:
 def _adamw(learner: Learner, recipe: Recipe) -> torch.optim.AdamW:
     settings = recipe.optimizer
     groups = learner.groups(settings.learning_rate)
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay)
+    return torch.optim.AdamW(
+        groups, lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay
+    )
 
 
 def _copied(state: State) -> State:

@@ -59,7 +59,9 @@ class Network(nn.Module):
     def undecayed(self) -> list[nn.Parameter]:
         """What weight decay leaves alone: biases, norms, and what a module lists in `undecayed_names`."""
         named = [getattr(module, name) for module in self.modules() for name in getattr(module, "undecayed_names", ())]
-        return [parameter for parameter in self.parameters() if parameter.ndim < 2 or any(parameter is n for n in named)]
+        return [
+            parameter for parameter in self.parameters() if parameter.ndim < 2 or any(parameter is n for n in named)
+        ]
 
     def constrain(self) -> None:
         """Bring weights back within the bounds their family sets; called after every optimiser step. Most set none."""

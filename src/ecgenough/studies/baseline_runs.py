@@ -27,22 +27,27 @@ FORMAT = 1
 CARD = "baseline.json"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Decisions:
-    """How a fitted baseline's logits become probabilities and calls, as a Model's do."""
+    """How a fitted baseline's logits become probabilities and calls, as a Model's do.
+
+    `seen` holds the waveform hashes of the records it was fitted and chosen on.
+    """
 
     task: str
     classes: tuple[str, ...]
     thresholds: tuple[float, ...]
     calibration: Calibration
+    seen: NDArray[np.uint64]
 
     @classmethod
-    def chosen_on(cls, validation: Answers, store: Store, task: str) -> Self:
+    def chosen_on(cls, validation: Answers, store: Store, task: str, train: NDArray[np.int64]) -> Self:
         """Calibration and thresholds from the validation records, by the same rules as for networks."""
         calibration = calibrate(validation)
         calibrated = calibration.apply(validation.probabilities)
         thresholds = choose_thresholds(validation.labels > 0.5, calibrated, rule="g_mean").values
-        return cls(task, store.task(task).classes, tuple(map(float, thresholds)), calibration)
+        seen = np.unique(store.hashes[np.concatenate([train, validation.rows])])
+        return cls(task, store.task(task).classes, tuple(map(float, thresholds)), calibration, seen)
 
     def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probabilities of logits `[records, classes]`."""
@@ -75,11 +80,12 @@ def run_baseline(name: str, store: Store, task: str | None, out: Path, seed: int
         for part in ("validation", "test")
         if len(splits[part])
     }
-    decisions = Decisions.chosen_on(answers["validation"], store, card["task"])
+    decisions = Decisions.chosen_on(answers["validation"], store, card["task"], splits["train"])
     write_data_flow(out, store, card["task"], splits)
     folds = {"validation": store.validation_folds, "test": store.test_folds}
     for part, said in answers.items():
-        metrics = write_evaluation(out / part, store, decisions, said, folds[part])
+        seen = len(said.rows) if part == "validation" else 0
+        metrics = write_evaluation(out / part, store, decisions, said, folds[part], seen)
         say(f"{name}: {part} macro AUC {interval_text(metrics['macro']['auc'])} on {metrics['records']:,} records")
     card |= {"classes": decisions.classes, "thresholds": decisions.thresholds}
     card |= {"calibration": decisions.calibration.to_numbers(), "about": dict(fitted.about()), "versions": _versions()}

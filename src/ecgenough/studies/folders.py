@@ -26,6 +26,8 @@ class Deciding(Protocol):
     def classes(self) -> tuple[str, ...]: ...
     @property
     def thresholds(self) -> tuple[float, ...]: ...
+    @property
+    def seen(self) -> NDArray[np.uint64]: ...
 
     def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probabilities of logits `[records, classes]`."""
@@ -60,16 +62,25 @@ def write_data_flow(folder: Path, store: Store, task: str, splits: dict[str, NDA
 
 
 def write_evaluation(
-    folder: Path, store: Store, model: Deciding, answers: Answers, folds: Sequence[int], resamples: int = 1000
+    folder: Path,
+    store: Store,
+    model: Deciding,
+    answers: Answers,
+    folds: Sequence[int],
+    seen: int,
+    resamples: int = 1000,
 ) -> dict[str, Any]:
-    """Score the answers and write them with their figures; returns what metrics.json holds."""
+    """Score the answers and write them with their figures; returns what metrics.json holds.
+
+    `seen` is how many of the records the model learned from or was chosen on: 0 for an honest test.
+    """
     rows = answers.rows
     probabilities = model.probabilities(answers.logits)
     patients = [store.patients[row] for row in rows]
     labels = answers.labels > 0.5
     thresholds = np.asarray(model.thresholds)
     scores = score(labels, probabilities, thresholds, patients, model.classes, resamples=resamples)
-    metrics = {"dataset": store.name, "task": model.task, "folds": list(folds), **scores}
+    metrics = {"dataset": store.name, "task": model.task, "folds": list(folds), "seen": seen, **scores}
     table = pd.DataFrame({"record": np.asarray(store.records)[rows], "patient": patients, "fold": store.folds[rows]})
     named = dict(zip([f"p_{name}" for name in model.classes], probabilities.T, strict=True))
     truth = dict(zip([f"y_{name}" for name in model.classes], labels.T.astype(int), strict=True))
@@ -80,10 +91,16 @@ def write_evaluation(
     return metrics
 
 
-def _telling(labels: NDArray[np.bool_], probabilities: NDArray[np.float64], thresholds: NDArray[np.float64]) -> list[int]:
+def _telling(
+    labels: NDArray[np.bool_], probabilities: NDArray[np.float64], thresholds: NDArray[np.float64]
+) -> list[int]:
     """Records worth looking at: of each class in turn the surest right call, then the surest wrong ones."""
     margin = np.where(labels, probabilities - thresholds, thresholds - probabilities)
-    sure = [int(np.argmax(np.where(labels[:, c], margin[:, c], -np.inf))) for c in range(labels.shape[1]) if labels[:, c].any()]
+    sure = [
+        int(np.argmax(np.where(labels[:, c], margin[:, c], -np.inf)))
+        for c in range(labels.shape[1])
+        if labels[:, c].any()
+    ]
     wrong = np.argsort(margin.min(axis=1))[:EXAMPLES].tolist()
     return list(dict.fromkeys([*sure[: EXAMPLES - 2], *wrong]))[:EXAMPLES]
 

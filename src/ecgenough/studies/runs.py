@@ -36,6 +36,7 @@ from ecgenough.signals.preparation import prepare
 from ecgenough.signals.store import Store
 from ecgenough.studies.folders import write_data_flow, write_evaluation
 
+
 def store_folder() -> Path:
     """Where stores are kept unless told: $ECGENOUGH_STORE, or ecgenough/stores in the user's cache."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -63,7 +64,9 @@ def open_store(
                 "Prepare it again with this recipe, or change the recipe's signal to the store's."
             )
         return store
-    return prepare(open_dataset(dataset, root, rate=signal.rate, layout=layout), signal, folder or store_folder(), workers)
+    return prepare(
+        open_dataset(dataset, root, rate=signal.rate, layout=layout), signal, folder or store_folder(), workers
+    )
 
 
 @dataclass(frozen=True)
@@ -156,7 +159,13 @@ def recipe_for_transfer(model: Model, recipe: Recipe) -> Recipe:
 
 
 def evaluate(
-    model: Model, store: Store, out: Path, *, task_name: str | None = None, folds: Sequence[int] = (), device: str = "auto"
+    model: Model,
+    store: Store,
+    out: Path,
+    *,
+    task_name: str | None = None,
+    folds: Sequence[int] = (),
+    device: str = "auto",
 ) -> dict[str, Any]:
     """Score a model on folds of a store (its test folds unless told) and write the evaluation to `out`.
 
@@ -179,7 +188,10 @@ def evaluate(
         )
     batches = Batches(store, rows, task.name, model.recipe, model.normaliser.to(fabric.device), fabric.device)
     answers = answer(model.network.to(fabric.device), batches, fabric.autocast())
-    return write_evaluation(out, store, model, answers, folds)
+    seen = int(np.isin(store.hashes[rows], model.seen).sum())
+    if seen:
+        say(f"{seen:,} of these {len(rows):,} records trained or chose this model: its figures on them are too good.")
+    return write_evaluation(out, store, model, answers, folds, seen)
 
 
 def split_rows(store: Store, task: str | None) -> dict[str, NDArray[np.int64]]:
@@ -216,7 +228,9 @@ def _carry_out(run: Run, network: Network, source: str | None = None) -> None:
     if run.recipe.pretraining is not None:
         raise WrongRequest("this recipe pretrains without labels. Use ecgenough pretrain, or another recipe.")
     splits = Splits(run.training(), run.validation())
-    say(f"{run.store.name} {run.task}: {', '.join(f'{len(rows):,} {name}' for name, rows in run.splits.items())} records")
+    say(
+        f"{run.store.name} {run.task}: {', '.join(f'{len(rows):,} {name}' for name, rows in run.splits.items())} records"
+    )
     say(f"{run.recipe.network.name}: {parameter_count(network):,} parameters; {splits.train.placement}")
     run.out.mkdir(parents=True, exist_ok=True)
     labels = torch.from_numpy(run.store.task(run.task).labels[run.splits["train"]]).to(run.fabric.device)
@@ -227,11 +241,15 @@ def _carry_out(run: Run, network: Network, source: str | None = None) -> None:
     validation = answer(network, splits.validation, run.fabric.autocast())
     model = _model(run, network, validation, progress, source)
     write_data_flow(run.out, run.store, run.task, run.splits)
-    metrics = write_evaluation(run.out / "validation", run.store, model, validation, run.store.validation_folds)
+    metrics = write_evaluation(
+        run.out / "validation", run.store, model, validation, run.store.validation_folds, len(validation.rows)
+    )
     write_text(run.out / "recipe.yaml", run.recipe.to_yaml())
     model.save(run.out / "model")
     (run.out / "checkpoint.pt").unlink(missing_ok=True)
-    say(f"epoch {progress.best_epoch} kept; validation macro AUC {interval_text(metrics['macro']['auc'])}; written to {run.out}")
+    say(
+        f"epoch {progress.best_epoch} kept; validation macro AUC {interval_text(metrics['macro']['auc'])}; written to {run.out}"
+    )
 
 
 def _model(run: Run, network: Network, validation: Answers, progress: Progress, source: str | None) -> Model:
