@@ -1,4 +1,4 @@
-"""`python -m benchmarks`: ours beside the naive way, in turns, on simulated ECGs or on PTB-XL."""
+"""Ours beside the naive way, in turns, on simulated ECGs or on PTB-XL."""
 
 import os
 
@@ -13,9 +13,10 @@ from tempfile import TemporaryDirectory
 import torch
 
 from benchmarks.comparisons import Bench, spread
-from benchmarks.table import cores, machine_facts, write_table
+from benchmarks.table import cores, machine_facts, table
 from ecgenough.datasets import open_dataset
 from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.files import write_text
 from ecgenough.recipe import load_recipe
 from ecgenough.signals.preparation import prepare
 from ecgenough.simulation import simulate_collection
@@ -24,32 +25,28 @@ from ecgenough.simulation import simulate_collection
 CHANGES = (
     "crop.evaluation=centre",
     "normalisation.kind=z-score",
-    "training.precision=float32",
     "augmentation.of=[{kind: circular-shift}, {kind: lead-scale}, {kind: lead-dropout, probability: 0.05}]",
 )
 
 
 def main() -> None:
-    asked = _arguments()
-    load = os.getloadavg()[0]
+    asked, load = _arguments(), os.getloadavg()[0]
     if asked.device == "cuda" and not torch.cuda.is_available():
         raise WrongRequest("device cuda was asked for, but PyTorch sees no GPU. Use --device cpu.")
+    rows = []
     with TemporaryDirectory(prefix="ecgenough-bench-") as folder:
         bench = _bench(asked, Path(folder))
-        comparisons = []
         for comparison in bench.comparisons(cores()):
-            print("  ".join(comparison.row()), flush=True)
-            comparisons.append(comparison)
-    what = f"{len(bench.store.records):,} records of {bench.dataset.name} at 100 Hz"
-    command = shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]])
-    facts = machine_facts(command, asked.device, what, load)
-    print(f"written to {write_table(asked.out, asked.device, comparisons, facts)}")
+            rows.append(comparison.row())
+            print(rows[-1], flush=True)
+    command = f"Command: `{shlex.join(['python', '-m', 'benchmarks', *sys.argv[1:]])}`"
+    data = f"Data: {len(bench.store.records):,} records of {bench.dataset.name} at 100 Hz, read from the page cache"
+    write_text(asked.out / f"{asked.device}.md", table(rows, [command, data, *machine_facts(asked.device, load)]))
 
 
 def _bench(asked: argparse.Namespace, folder: Path) -> Bench:
     """The records listed and, unfiltered, prepared; nothing of this is timed."""
-    epochs = f"training.epochs={asked.repeats + 1}"
-    recipe = load_recipe("fast", [*CHANGES, epochs, *asked.set])
+    recipe = load_recipe("fast", [*CHANGES, f"training.epochs={asked.repeats + 1}", *asked.set])
     root = asked.data or simulate_collection(folder / "simulated", "superclasses", asked.records, rate=100.0)
     dataset = spread(open_dataset("ptb-xl", root, rate=100.0), asked.records)
     store = prepare(dataset, recipe.signal, folder / "stores")
@@ -62,7 +59,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--records", type=int, default=1000, help="how many records to take (1000)")
     parser.add_argument("--repeats", type=int, default=5, help="how often each way is timed (5)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="as network.name=crnn_gru")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as network.name=crnn_gru")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="the table's folder")
     return parser.parse_args()
 

@@ -5,9 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
 
-import numpy as np
 import torch
-from numpy.typing import ArrayLike
 
 from ecgenough.errors import EcgenoughError
 
@@ -23,20 +21,16 @@ class Comparison:
 
     what: str
     amount: str
-    ours: tuple[float, ...]
-    other: tuple[float, ...]
-    bare: bool = False
+    pairs: tuple[tuple[float, float], ...]
+    bare: bool
 
-    @property
-    def ratios(self) -> list[float]:
-        pairs = zip(self.ours, self.other, strict=True)
-        return [ours / other if self.bare else other / ours for ours, other in pairs]
-
-    def row(self) -> list[str]:
-        """The cells of the table: what, amount, median ours, median other, which ratio, its median, least and most."""
-        seconds = [f"{median(times):.3g} s" for times in (self.ours, self.other)]
-        ratios = [f"{ratio:.2f}" for ratio in (median(self.ratios), min(self.ratios), max(self.ratios))]
-        return [self.what, self.amount, *seconds, "ours / bare" if self.bare else "naive / ours", *ratios]
+    def row(self) -> str:
+        """A row of the table: what, amount, median seconds of both, the ratio's median, least and most, pairs."""
+        ours, other = (f"{median(seconds) * 1000:,.4g} ms" for seconds in zip(*self.pairs, strict=True))
+        ratios = [a / b if self.bare else b / a for a, b in self.pairs]
+        ratio = f"{median(ratios):,.2f} ({min(ratios):,.2f} to {max(ratios):,.2f})"
+        meaning = "ours / bare" if self.bare else "naive / ours"
+        return f"| {self.what} | {self.amount} | {ours} | {other} | {meaning} | {ratio} | {len(self.pairs)} |"
 
 
 def alternate(
@@ -47,13 +41,12 @@ def alternate(
     `share` is the part of the work that `other` does: its seconds are scaled to the whole.
     """
     ours(), other()
-    turns = [(_seconds(ours), _seconds(other) / share) for _ in range(repeats)]
-    return Comparison(what, amount, tuple(a for a, _ in turns), tuple(b for _, b in turns), bare)
+    turns = ((_seconds(ours), _seconds(other) / share) for _ in range(repeats))
+    return Comparison(what, amount, tuple(turns), bare)
 
 
-def agree(what: str, ours: ArrayLike, other: ArrayLike, tolerance: float) -> None:
-    """Raise EcgenoughError where the two ways do not come to the same numbers: their times would mean nothing."""
-    apart = float(np.max(np.abs(np.asarray(ours, dtype=np.float64) - np.asarray(other, dtype=np.float64))))
+def agree(what: str, apart: float, tolerance: float) -> None:
+    """Raise EcgenoughError where the two ways come to numbers too far apart: their times would mean nothing."""
     if not apart <= tolerance:
         raise EcgenoughError(f"{what}: the two ways differ by {apart:g}, more than {tolerance:g}; do not time them.")
 
