@@ -5,20 +5,23 @@ import os
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as the command does: see ecgenough.__main__
 
 import argparse
+import platform
 import shlex
 import sys
+import time
+from datetime import date
+from importlib.metadata import version
+from multiprocessing import Pool
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
 
 from benchmarks.comparisons import Bench, spread
-from benchmarks.table import cores, machine_facts, table
 from ecgenough.datasets import open_dataset
 from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.files import write_text
 from ecgenough.recipe import load_recipe
-from ecgenough.signals.preparation import prepare
 from ecgenough.simulation import simulate_collection
 
 # The recipe "fast" as far as it can be written naively: one crop in evaluation, and a z-score, which needs no fitting.
@@ -27,30 +30,75 @@ CHANGES = (
     "normalisation.kind=z-score",
     "augmentation.of=[{kind: circular-shift}, {kind: lead-scale}, {kind: lead-dropout, probability: 0.05}]",
 )
+CORES = os.cpu_count() or 1
+QUIET = 0.85  # of the cores, below which other work surely ran beside
+PAGE = """\
+# Ours beside the naive way
+
+- Command: `{command}`
+- Data: {data} at 100 Hz, read from the page cache
+- Machine: {machine}; {versions}
+- Date: {date}; load at the start {load:.1f}; {cores} processes got {before:.1f} cores' work done before, {after:.1f} after.{busy}
+- Times are medians; ratios are taken within each pair of turns (A B A B ...), after one untimed turn of both.
+
+| what | amount | ours | the other way | ratio of | median (min to max) | pairs |
+| --- | --- | --- | --- | --- | --- | --- |
+{rows}
+"""
 
 
 def main() -> None:
-    asked, load = _arguments(), os.getloadavg()[0]
+    asked, load, before, rows = _arguments(), os.getloadavg()[0], _free_cores(), []
     if asked.device == "cuda" and not torch.cuda.is_available():
         raise WrongRequest("device cuda was asked for, but PyTorch sees no GPU. Use --device cpu.")
-    rows = []
-    with TemporaryDirectory(prefix="ecgenough-bench-") as folder:
-        bench = _bench(asked, Path(folder))
-        for comparison in bench.comparisons(cores()):
+    with TemporaryDirectory(prefix="ecgenough-bench-") as name:
+        folder = Path(name)
+        root = asked.data or simulate_collection(folder / "simulated", "superclasses", asked.records, rate=100.0)
+        dataset = spread(open_dataset("ptb-xl", root, rate=100.0), asked.records)
+        recipe = load_recipe("fast", [*CHANGES, f"training.epochs={asked.repeats + 1}", *asked.set])
+        bench = Bench(dataset, recipe, torch.device(asked.device), asked.repeats, folder)
+        for comparison in bench.comparisons(CORES):
             rows.append(comparison.row())
             print(rows[-1], flush=True)
-    command = f"Command: `{shlex.join(['python', '-m', 'benchmarks', *sys.argv[1:]])}`"
-    data = f"Data: {len(bench.store.records):,} records of {bench.dataset.name} at 100 Hz, read from the page cache"
-    write_text(asked.out / f"{asked.device}.md", table(rows, [command, data, *machine_facts(asked.device, load)]))
+    after = _free_cores()
+    page = PAGE.format(
+        command=shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
+        data=f"{len(bench.paths):,} records of {dataset.name}",
+        machine=_machine(asked.device),
+        versions=", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scipy", "wfdb", "scikit-learn")),
+        date=date.today(),
+        load=load,
+        cores=CORES,
+        before=before,
+        after=after,
+        busy=" Other work ran beside: times are too long, ratios less sure."
+        if min(before, after) < QUIET * CORES
+        else "",
+        rows="\n".join(rows),
+    )
+    write_text(asked.out / f"{asked.device}.md", page)
 
 
-def _bench(asked: argparse.Namespace, folder: Path) -> Bench:
-    """The records listed and, unfiltered, prepared; nothing of this is timed."""
-    recipe = load_recipe("fast", [*CHANGES, f"training.epochs={asked.repeats + 1}", *asked.set])
-    root = asked.data or simulate_collection(folder / "simulated", "superclasses", asked.records, rate=100.0)
-    dataset = spread(open_dataset("ptb-xl", root, rate=100.0), asked.records)
-    store = prepare(dataset, recipe.signal, folder / "stores")
-    return Bench(dataset, store, recipe, torch.device(asked.device), asked.repeats, folder)
+def _free_cores() -> float:
+    """How many cores' work as many processes as there are cores get done at once; less than these where others run."""
+    with Pool(CORES) as pool:
+        alone, *together = pool.apply(_spin), *pool.map(_spin, [2_000_000] * CORES, chunksize=1)
+    return CORES * alone / (sum(together) / CORES)
+
+
+def _spin(turns: int = 2_000_000) -> float:
+    started = time.perf_counter()
+    sum(turn * turn for turn in range(turns))
+    return time.perf_counter() - started
+
+
+def _machine(device: str) -> str:
+    """Cores, processor (its name where Linux tells it), threads, and the GPU if it is used."""
+    about = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").is_file() else ""
+    named = [line.partition(":")[2].strip() for line in about.splitlines() if line.startswith("model name")]
+    processor = named[0] if named else platform.processor() or platform.machine()
+    gpu = f", {torch.cuda.get_device_name()}" if device == "cuda" else ""
+    return f"{CORES} cores of {processor}, {torch.get_num_threads()} threads in PyTorch{gpu}"
 
 
 def _arguments() -> argparse.Namespace:
@@ -68,4 +116,5 @@ if __name__ == "__main__":
     try:
         main()
     except EcgenoughError as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+        sys.exit(error.status)

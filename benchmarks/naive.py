@@ -1,6 +1,6 @@
 """The other way: what one writes with wfdb, SciPy, a PyTorch Dataset and scikit-learn on a first afternoon."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from multiprocessing import Pool
 from pathlib import Path
 
@@ -63,9 +63,8 @@ class Records(Dataset[tuple[Tensor, Tensor]]):
 
     def loader(self, batch: int, device: torch.device) -> Loader:
         """Two workers that stay alive between epochs; none where the records are in memory: they would only slow it."""
-        workers = WORKERS if self.signals is None else 0
-        how = {"shuffle": self.train, "persistent_workers": workers > 0, "pin_memory": device.type == "cuda"}
-        return DataLoader(self, batch, num_workers=workers, **how)
+        workers, pin = WORKERS if self.signals is None else 0, device.type == "cuda"
+        return DataLoader(self, batch, self.train, num_workers=workers, persistent_workers=workers > 0, pin_memory=pin)
 
 
 def augmented(ecg: Floats) -> Floats:
@@ -75,30 +74,31 @@ def augmented(ecg: Floats) -> Floats:
     return np.asarray(ecg * factors, dtype=np.float32)
 
 
-def batches(loader: Loader, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
-    """The loader's batches on the device."""
+def show(loader: Loader, device: torch.device) -> None:
+    """Bring every batch to the device, and do nothing with it."""
     for ecg, labels in loader:
-        yield ecg.to(device, non_blocking=True), labels.to(device, non_blocking=True)
+        ecg.to(device, non_blocking=True), labels.to(device, non_blocking=True)
 
 
 def train_epoch(network: nn.Module, optimizer: torch.optim.Optimizer, loader: Loader, device: torch.device) -> float:
-    """The plainest loop: no schedule, no clipping, no averaged weights. Returns the mean loss."""
+    """The plainest loop: no schedule, no clipping, no averaged weights. Returns the summed loss."""
     network.train()
     total = torch.zeros((), device=device)
-    for ecg, labels in batches(loader, device):
+    for ecg, labels in loader:
         optimizer.zero_grad()
-        loss = F.binary_cross_entropy_with_logits(network(ecg), labels)
+        logits = network(ecg.to(device, non_blocking=True))
+        loss = F.binary_cross_entropy_with_logits(logits, labels.to(device, non_blocking=True))
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         total += loss.detach()
-    return float(total) / len(loader)
+    return float(total)
 
 
 @torch.inference_mode()
-def evaluate(network: nn.Module, loader: Loader, device: torch.device) -> NDArray[np.float64]:
+def evaluate(network: nn.Module, loader: Loader, device: torch.device) -> NDArray[np.float32]:
     """Logits [records, classes]."""
     network.eval()
-    return np.concatenate([network(ecg).double().cpu().numpy() for ecg, _ in batches(loader, device)])
+    return np.concatenate([network(ecg.to(device, non_blocking=True)).cpu().numpy() for ecg, _ in loader])
 
 
 def lower_bounds(labels: NDArray[np.bool_], scores: NDArray[np.float64], resamples: int) -> NDArray[np.float64]:

@@ -25,12 +25,15 @@ class Comparison:
     bare: bool
 
     def row(self) -> str:
-        """A row of the table: what, amount, median seconds of both, the ratio's median, least and most, pairs."""
-        ours, other = (f"{median(seconds) * 1000:,.4g} ms" for seconds in zip(*self.pairs, strict=True))
+        """What, amount, the medians of both, which ratio, its median, least and most, and the pairs, for the table."""
+        ours, other = (f"{median(seconds):.3g} s" for seconds in zip(*self.pairs, strict=True))
         ratios = [a / b if self.bare else b / a for a, b in self.pairs]
-        ratio = f"{median(ratios):,.2f} ({min(ratios):,.2f} to {max(ratios):,.2f})"
+        middle, least, most = (
+            f"{r:.2f}" if r < 100 else f"{r:,.0f}" for r in (median(ratios), min(ratios), max(ratios))
+        )
         meaning = "ours / bare" if self.bare else "naive / ours"
-        return f"| {self.what} | {self.amount} | {ours} | {other} | {meaning} | {ratio} | {len(self.pairs)} |"
+        cells = (self.what, self.amount, ours, other, meaning, f"{middle} ({least} to {most})", str(len(self.pairs)))
+        return f"| {' | '.join(cells)} |"
 
 
 def alternate(

@@ -90,6 +90,21 @@ def make_run(folder: Path, made: Made) -> Path:
     return folder
 
 
+def make_baseline(folder: Path, made: Made) -> Path:
+    """Write a baseline's folder: as a run's, without a network and what belongs to one."""
+    make_run(folder, made)
+    shutil.rmtree(folder / "model")
+    for file in ("recipe.yaml", "log.csv"):
+        (folder / file).unlink()
+    card = {
+        "format": 1, "baseline": "intervals", "task": made.task, "seed": made.seed,
+        "signal": {"leads": ["I", "II"], "rate": 250, "duration": 8, "filter": {"kind": "none"}},
+        "calibration": {"slope": [1.25]}, "versions": {"ecgenough": "0.1.0", "numpy": "2.4.6"},
+    }  # fmt: skip
+    write_json(folder / "baseline.json", card)
+    return folder
+
+
 def write_data(folder: Path, made: Made, labels: np.ndarray) -> None:
     test, train, rejected = made.records, made.records * 8, 3
     counts = {name: int(count) for name, count in zip(made.classes, labels.sum(axis=0), strict=True)}
@@ -173,6 +188,20 @@ def run_folder(shared: Path, tmp_path: Path) -> Path:
 def three_folders(shared: Path, tmp_path: Path) -> Sequence[Path]:
     """Three runs of one binary task on the same records."""
     return [Path(shutil.copytree(shared / name, tmp_path / name)) for name in ("scratch", "frozen", "full")]
+
+
+@pytest.fixture
+def baseline_folder(tmp_path: Path) -> Path:
+    """A baseline for the task and on the records of the three runs."""
+    return make_baseline(tmp_path / "sober", Made(**BINARY, skill=(0.5,), seed=4))
+
+
+@pytest.fixture
+def pretraining_log(run_folder: Path) -> Path:
+    """A run whose log has no AUC, as that of a pretraining without labels."""
+    path = run_folder / "log.csv"
+    pd.read_csv(path).drop(columns=["validation_macro_auc", "validation_macro_average_precision"]).to_csv(path)
+    return run_folder
 
 
 @pytest.fixture

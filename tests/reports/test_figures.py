@@ -53,6 +53,28 @@ def test_several_runs_share_the_learning_curves(three_folders: Sequence[Path]) -
     assert [(entry.key, entry.name) for entry in loss.legend] == [("k0", "scratch"), ("k2", "full")]
 
 
+def test_a_log_without_auc_draws_the_losses_alone(pretraining_log: Path) -> None:
+    (loss,) = learning_figures([read_run(pretraining_log)])
+    assert loss.title == "Loss"
+    assert [entry.name for entry in loss.legend] == ["training", "validation"]
+
+
+def test_logs_with_and_without_auc_are_drawn_as_far_as_they_go(
+    pretraining_log: Path, three_folders: Sequence[Path]
+) -> None:
+    loss, auc = learning_figures(read_runs([pretraining_log, three_folders[0]]))
+    assert [(entry.key, entry.name) for entry in loss.legend] == [("k0", "five-classes"), ("k1", "scratch")]
+    assert [(entry.key, entry.name) for entry in auc.legend] == [("k1", "scratch")]
+
+
+def test_the_one_network_beside_baselines_keeps_its_name_and_colour(
+    baseline_folder: Path, three_folders: Sequence[Path]
+) -> None:
+    loss, _ = learning_figures(read_runs([baseline_folder, three_folders[0]]))
+    assert [(entry.key, entry.name) for entry in loss.legend] == [("k1", "scratch")]
+    assert learning_figures(read_runs([baseline_folder])) == []
+
+
 @pytest.mark.parametrize("values", [[0.5], [0.5, 0.5], [0.123, 0.987], [-3, 0.001], [1e6, 2e6], [np.nan, 0.2], []])
 def test_axes_hold_their_values_between_round_ticks(values: list[float]) -> None:
     axis = fitted_axis("", values)

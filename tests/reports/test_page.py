@@ -119,6 +119,42 @@ def test_several_runs_are_compared(three_folders: Sequence[Path], tmp_path: Path
     assert any(label.startswith("AUC by run: scratch 0.") for label in figures)
 
 
+def test_a_baseline_stands_beside_networks(
+    three_folders: Sequence[Path], baseline_folder: Path, tmp_path: Path
+) -> None:
+    _, outline = written([*three_folders, baseline_folder], tmp_path / "report.html")
+    assert "“full” has the highest AUC" in outline.text
+    for said in ("baseline: intervals", "Network or baseline", "baseline.json of sober", "no network: boosted trees"):
+        assert said in outline.text
+    assert '"slope": [' in outline.text
+    assert "sober left no log.csv" not in outline.text
+    kept = next(a["href"] or "" for a in outline.all("a") if "download" in a)
+    *_, numbers = json.loads(unquote(kept.partition(",")[2]))["runs"]
+    assert (numbers["mode"], numbers["baseline"], numbers["seed"]) == ("baseline", "intervals", 4)
+
+
+def test_one_network_beside_a_baseline_has_no_recipe_to_differ_from(
+    three_folders: Sequence[Path], baseline_folder: Path, tmp_path: Path
+) -> None:
+    _, outline = written([baseline_folder, three_folders[0]], tmp_path / "report.html")
+    assert "What differs in the recipes" not in outline.text
+    assert "Differs by run" in outline.text
+
+
+def test_a_baseline_makes_a_page_of_its_own(baseline_folder: Path, tmp_path: Path) -> None:
+    _, outline = written([baseline_folder], tmp_path / "report.html")
+    for said in ("be told without a network?", "A baseline is fitted in one step", "Keep the figures", "2.4.6"):
+        assert said in outline.text
+    assert "epoch" not in outline.text
+
+
+def test_a_log_without_auc_makes_a_page(pretraining_log: Path, tmp_path: Path) -> None:
+    _, outline = written([pretraining_log], tmp_path / "report.html")
+    figures = [attributes["aria-label"] or "" for attributes in outline.all("svg")]
+    assert any(label.startswith("Loss by epoch") for label in figures)
+    assert not any(label.startswith("AUC on the validation records") for label in figures)
+
+
 def test_runs_that_cannot_be_compared_are_shown_with_a_warning(
     run_folder: Path, three_folders: Sequence[Path], tmp_path: Path
 ) -> None:
@@ -185,6 +221,6 @@ def test_the_same_runs_make_the_same_page(run_folder: Path, tmp_path: Path) -> N
 
 def test_a_folder_that_is_no_run_leaves_no_page(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(WrongRequest, match=r"recipe\.yaml is missing"):
+    with pytest.raises(WrongRequest, match=r"recipe\.yaml and baseline\.json are missing"):
         write_report([tmp_path / "empty"], tmp_path / "report.html")
     assert not (tmp_path / "report.html").exists()

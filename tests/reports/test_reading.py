@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 from ecgenough.errors import WrongRequest
+from ecgenough.recipe import Recipe
 from ecgenough.reports.reading import read_run, read_runs
+from ecgenough.reports.run import Baseline
 
 
 def test_everything_a_run_holds_is_read(run_folder: Path) -> None:
@@ -21,7 +23,8 @@ def test_everything_a_run_holds_is_read(run_folder: Path) -> None:
     assert run.examples is not None
     assert run.examples.signals.shape == (3, 12, 1000)
     assert run.log is not None
-    assert len(run.log) == run.recipe.training.epochs
+    assert isinstance(run.method, Recipe)
+    assert len(run.log) == run.method.training.epochs
     assert run.rejected[0] == ("00017", "file is empty")  # names keep their zeros
     positives = {name: scores.positives for name, scores in run.metrics.classes.items()}
     assert list(positives.values()) == run.predictions.labels.sum(axis=0).tolist()
@@ -81,6 +84,31 @@ def test_a_broken_file_is_named_in_one_sentence(run_folder: Path, file: str, con
         read_run(run_folder)
     assert Path(file).name in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_a_baseline_is_read_without_recipe_model_and_log(baseline_folder: Path) -> None:
+    run = read_run(baseline_folder)
+    assert isinstance(run.method, Baseline)
+    assert (run.name, run.reader, run.mode) == ("sober", "baseline: intervals", "baseline")
+    assert (run.method.seed, run.method.signal.rate, run.method.signal.leads) == (4, 250, ("I", "II"))
+    assert (run.log, run.kept_epoch, run.environment["numpy"]) == (None, None, "2.4.6")
+    assert run.metrics.records == 240
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [("no", "is not JSON"), ('{"seed": 1}', 'key "baseline"'), ('{"baseline": "x", "seed": 0}', 'key "signal"')],
+)
+def test_a_broken_baseline_is_named_in_one_sentence(baseline_folder: Path, content: str, says: str) -> None:
+    (baseline_folder / "baseline.json").write_text(content, encoding="utf-8")
+    with pytest.raises(WrongRequest, match=rf"baseline\.json.*{says}"):
+        read_run(baseline_folder)
+
+
+def test_the_log_of_a_pretraining_has_losses_alone(pretraining_log: Path) -> None:
+    run = read_run(pretraining_log)
+    assert run.log is not None
+    assert list(run.log) == ["epoch", "train_loss", "validation_loss"]
 
 
 @pytest.mark.parametrize("value", ["1.5", "-0.1", "nan", "high"])

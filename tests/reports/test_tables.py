@@ -61,6 +61,14 @@ def test_recipe_differences_name_only_what_differs(three_folders: Sequence[Path]
     assert not any(key.startswith("signal") for key in rows)
 
 
+def test_baselines_have_no_part_in_recipe_differences_but_in_paired_leads(
+    three_folders: Sequence[Path], baseline_folder: Path
+) -> None:
+    runs = read_runs([three_folders[0], baseline_folder, three_folders[2]])
+    assert dict(tables.recipe_differences(runs))["transfer.mode"] == ["–", "full"]
+    assert set(tables.differences(runs)) == {"scratch", "sober"}
+
+
 def test_overall_rows_hold_what_metrics_json_states(run_folder: Path) -> None:
     stated = json.loads((run_folder / "test" / "metrics.json").read_text())
     rows = {row.name: row.figure for row in tables.overall_rows(read_run(run_folder))}

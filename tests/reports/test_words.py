@@ -77,12 +77,40 @@ def test_intervals_that_touch_overlap() -> None:
 
 
 def test_it_is_said_which_part_is_shown_and_what_chose(made_run: Callable[..., Path]) -> None:
-    tested = words.honesty(read_run(made_run("tested", records=60)))
+    tested = " ".join(words.honesty([read_run(made_run("tested", records=60))]))
     assert "test figures (fold 10)" in tested
     assert "chosen on the validation records" in tested
-    chosen = words.honesty(read_run(made_run("chosen", records=60, part="validation")))
+    chosen = " ".join(words.honesty([read_run(made_run("chosen", records=60, part="validation"))]))
     assert "validation figures (fold 9)" in chosen
     assert "flatter" in chosen
+
+
+def test_a_baseline_has_no_epoch_to_choose(three_folders: Sequence[Path], baseline_folder: Path) -> None:
+    network, baseline = read_runs([three_folders[0], baseline_folder])
+    alone = " ".join(words.honesty([baseline]))
+    assert "The calibration and the thresholds were chosen on the validation records" in alone
+    assert "epoch" not in alone
+    shared, of_network, of_baseline = words.honesty([network, baseline])
+    assert shared == "These are test figures (fold 10): no choice was made on these records."
+    assert of_network.startswith("“scratch”: The epoch that was kept, the calibration and the thresholds were chosen")
+    assert of_baseline.startswith("“sober”: The calibration and the thresholds were chosen")
+    flattered = " ".join(words.honesty([replace(baseline, shown="validation")]))
+    assert "chose the calibration and the thresholds, so the figures flatter the baseline." in flattered
+
+
+def test_a_baseline_is_asked_and_answers_as_one(three_folders: Sequence[Path], baseline_folder: Path) -> None:
+    network, baseline = read_runs([three_folders[0], baseline_folder])
+    assert words.question([baseline]) == "How well can acute pulmonary embolism be told without a network?"
+    assert words.question([baseline, network]).startswith("Can a network read acute pulmonary embolism")
+    assert "of 216 patients, the baseline “intervals” reaches an AUC" in words.answer(baseline)
+    assert words.mode_sentence(baseline).startswith("no network: boosted trees on rate, PR, QRS")
+    assert dict(words.method_sentences(baseline))["Signal"] == "2 leads, 250 Hz, 8 s, no filter"
+
+
+def test_a_baseline_of_another_version_need_not_be_known(baseline_folder: Path) -> None:
+    path = baseline_folder / "baseline.json"
+    path.write_text(path.read_text().replace('"intervals"', '"horoscope"'))
+    assert words.mode_sentence(read_run(baseline_folder)) == "no network: fitted to the training records"
 
 
 def test_runs_that_cannot_be_compared_say_why(made_run: Callable[..., Path]) -> None:

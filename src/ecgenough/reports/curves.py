@@ -117,7 +117,7 @@ def reliability_figure(drawn: Sequence[Line]) -> Figure:
     return Figure(
         "Are the probabilities true?",
         frame.draw(_described("Reliability curves", "Brier score", drawn, "brier"), marks),
-        "On the dashed line, of those given 30% three in ten are positive; below it the network claims too much. "
+        "On the dashed line, of those given 30% three in ten are positive; below it the probabilities are too high. "
         f"The area of a dot is its share of the decisions; tenths with fewer than {FEWEST_IN_BIN} are left out. "
         "The legend gives Brier scores.",
         _legend(drawn, "brier"),

@@ -8,6 +8,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from ecgenough.reports.plot import COLOURS, Entry, Figure, Frame, fitted_axis, shortened, svg
+from ecgenough.reports.reading import RANKING
 from ecgenough.reports.run import Data, Estimate, Run
 from ecgenough.reports.words import counted, decimal, interval, listing
 
@@ -156,15 +157,14 @@ def _bar(frame: Frame, y: float, key: str, figure: Estimate) -> Markup:
 
 
 def learning_figures(runs: Sequence[Run]) -> list[Figure]:
-    """Loss and validation macro AUC by epoch, with the kept epoch marked; none where no run left a log."""
+    """Loss and validation macro AUC by epoch, with the kept epoch marked, of the runs whose log has them."""
     logged = [(f"k{min(place, COLOURS)}", run) for place, run in enumerate(runs) if run.log is not None]
-    if not logged:
-        return []
-    return [_loss_figure(logged), _auc_figure(logged)]
+    ranked = [(key, run) for key, run in logged if run.log is not None and RANKING in run.log]
+    alone = len(runs) == 1
+    return [draw(of, alone) for draw, of in ((_loss_figure, logged), (_auc_figure, ranked)) if of]
 
 
-def _loss_figure(logged: Sequence[tuple[str, Run]]) -> Figure:
-    alone = len(logged) == 1
+def _loss_figure(logged: Sequence[tuple[str, Run]], alone: bool) -> Figure:
     columns = [("train_loss", "k0", "training"), ("validation_loss", "k1", "validation")]
     series = [
         (key if not alone else colour, name if alone else run.name, run, column)
@@ -174,12 +174,8 @@ def _loss_figure(logged: Sequence[tuple[str, Run]]) -> Figure:
     return _by_epoch("Loss" if alone else "Loss on the validation records", "loss", series)
 
 
-def _auc_figure(logged: Sequence[tuple[str, Run]]) -> Figure:
-    alone = len(logged) == 1
-    series = [
-        ("k1" if alone else key, "validation" if alone else run.name, run, "validation_macro_auc")
-        for key, run in logged
-    ]
+def _auc_figure(logged: Sequence[tuple[str, Run]], alone: bool) -> Figure:
+    series = [("k1" if alone else key, "validation" if alone else run.name, run, RANKING) for key, run in logged]
     return _by_epoch("AUC on the validation records", "AUC", series)
 
 

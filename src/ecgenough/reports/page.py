@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -16,11 +17,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from ecgenough.files import write_text
+from ecgenough.recipe import Recipe
 from ecgenough.reports import curves, figures, tables, words
 from ecgenough.reports.ecg_paper import draw_ecg
 from ecgenough.reports.plot import COLOURS, Entry, Figure
 from ecgenough.reports.reading import read_runs
-from ecgenough.reports.run import UNDEFINED, Data, Run
+from ecgenough.reports.run import UNDEFINED, Baseline, Data, Run
 
 MOST_EXAMPLES = 6
 MANY_CLASSES = 12  # more are shown in boxes that scroll
@@ -38,7 +40,7 @@ class Part:
     overall: list[tables.MetricRow]
     columns: list[tuple[str, str, str]]
     confusions: list[tables.Confusion]
-    recipe: str
+    settings: str  # the recipe as YAML, or a baseline.json
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ class Report:
 
 
 def write_report(runs: Sequence[Path], out: Path, title: str | None = None) -> None:
-    """Write what `runs` (folders of train or transfer) found to the HTML file `out`, whole or not at all.
+    """Write what `runs` (folders of train, transfer or baseline) found to the HTML file `out`, whole or not at all.
 
     The page needs no other file and no network. Test figures are shown where there are any, otherwise validation
     figures; which of them is said on the page. Raises WrongRequest for a folder that is no run.
@@ -116,7 +118,7 @@ def describe(runs: Sequence[Run], title: str | None = None) -> Report:
         question=words.question(runs),
         answer=(warning or words.comparison(runs, differences)) if several else words.answer(runs[0]),
         facts=_facts(runs),
-        honesty=list(dict.fromkeys(words.honesty(run) for run in runs)),
+        honesty=words.honesty(runs),
         cautions=words.cautions(runs),
         parts=[_part(run, place) for place, run in enumerate(runs)],
         best=max(runs, key=lambda run: run.metrics.auc.value or 0).name,
@@ -141,13 +143,14 @@ def describe(runs: Sequence[Run], title: str | None = None) -> Report:
 
 
 def _part(run: Run, place: int) -> Part:
+    method = run.method
     return Part(
         run=run,
         key=_key(place),
         overall=tables.overall_rows(run),
         columns=tables.class_columns(run),
         confusions=tables.confusions(run),
-        recipe=run.recipe.to_yaml(),
+        settings=method.to_yaml() if isinstance(method, Recipe) else method.model_dump_json(indent=2),
     )
 
 
@@ -191,12 +194,12 @@ def _facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
     """What was asked, a term and its words each; what differs between runs is left to their comparison."""
     per_run = [_facts_of(run) for run in runs]
     shared = [(term, text) for term, text in per_run[0].items() if all(facts.get(term) == text for facts in per_run)]
-    differing = [term for term in per_run[0] if term not in dict(shared)]
+    differing = [term for term in dict.fromkeys(chain(*per_run)) if term not in dict(shared)]
     return [*shared, ("Differs by run", words.listing(differing).lower())] if differing else shared
 
 
 def _facts_of(run: Run) -> dict[str, str]:
-    data, recipe = run.data, run.recipe
+    data = run.data
     count = len(data.classes)
     kind = "one finding, yes or no" if count == 1 else f"{count} classes, any number of them at once"
     titled = [name if data.title(name) == name else f"{name} ({data.title(name)})" for name in data.classes]
@@ -205,10 +208,7 @@ def _facts_of(run: Run) -> dict[str, str]:
         "Data set": data.dataset + (f" (folds: {'; '.join(shares)})" if shares else ""),
         "Task": f"{data.task}: {kind}",
         "Classes": "named in the table below" if count > MANY_CLASSES else ", ".join(titled),
-        "Network": recipe.network.name,
-        "Weights": words.mode_sentence(run),
-        **dict(words.recipe_sentences(recipe)),
-        "Recipe": f"{recipe.fingerprint()}, seed {recipe.seed}",
+        **dict(words.method_sentences(run)),
     }
 
 
@@ -242,8 +242,8 @@ def _missing(runs: Sequence[Run]) -> dict[str, str]:
     """A sentence for each piece that some run's folder does not hold."""
     sentences = {}
     for piece, what in (("predictions", "curves and decisions"), ("log", "learning curves"), ("examples", "ECGs")):
-        without = [run.name for run in runs if getattr(run, piece) is None]
-        if without:
+        due = [run for run in runs if piece != "log" or not run.is_baseline]
+        if without := [run.name for run in due if getattr(run, piece) is None]:
             file = {"predictions": "predictions.csv", "log": "log.csv", "examples": "examples.npz"}[piece]
             sentences[piece] = f"{words.listing(without)} left no {file}, so its {what} are not shown."
     return sentences
@@ -253,9 +253,7 @@ def _environments(runs: Sequence[Run]) -> list[tuple[str, dict[str, str]]]:
     """Versions and machine, once for all runs that share them."""
     found: dict[str, tuple[list[str], dict[str, str]]] = {}
     for run in runs:
-        stated = run.origin.get("environment")
-        if isinstance(stated, dict):
-            environment = {str(key): str(value) for key, value in stated.items()}
+        if environment := run.environment:
             found.setdefault(json.dumps(environment, sort_keys=True), ([], environment))[0].append(run.name)
     return [(words.listing(names), environment) for names, environment in found.values()]
 
@@ -263,12 +261,17 @@ def _environments(runs: Sequence[Run]) -> list[tuple[str, dict[str, str]]]:
 def _numbers(runs: Sequence[Run], differences: dict[str, Any]) -> str:
     """The page's figures as a data: address that the reader can keep as JSON."""
     rows = [
-        {"run": run.name, "shown": run.shown, "mode": run.mode, "network": run.recipe.network.name,
-         "recipe": run.recipe.fingerprint(), **asdict(run.metrics)}
+        {"run": run.name, "shown": run.shown, "mode": run.mode, **_identity(run.method), **asdict(run.metrics)}
         for run in runs
-    ]  # fmt: skip
+    ]
     content = {"runs": rows, "differences": {name: one._asdict() for name, one in differences.items()}}
     return f"data:application/json;charset=utf-8,{quote(json.dumps(content))}"
+
+
+def _identity(method: Recipe | Baseline) -> dict[str, Any]:
+    if isinstance(method, Baseline):
+        return {"baseline": method.baseline, "seed": method.seed}
+    return {"network": method.network.name, "recipe": method.fingerprint()}
 
 
 def _source(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Reading a run's folder as train, transfer and evaluate left it."""
+"""Reading a run's folder as train, transfer, evaluate and baseline left it."""
 
 import json
 from collections.abc import Sequence
@@ -12,9 +12,20 @@ from pydantic import ValidationError
 
 from ecgenough.errors import WrongRequest
 from ecgenough.recipe import Recipe
-from ecgenough.reports.run import ClassScores, Data, Estimate, Examples, Metrics, Predictions, Run, TransferNote
+from ecgenough.reports.run import (
+    Baseline,
+    ClassScores,
+    Data,
+    Estimate,
+    Examples,
+    Metrics,
+    Predictions,
+    Run,
+    TransferNote,
+)
 
-LOG_COLUMNS = ("epoch", "train_loss", "validation_loss", "validation_macro_auc")
+LOG_COLUMNS = ("epoch", "train_loss", "validation_loss")
+RANKING = "validation_macro_auc"  # not in the log of a pretraining, which has no labels
 
 
 def read_runs(folders: Sequence[Path]) -> list[Run]:
@@ -34,21 +45,24 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 def read_run(folder: Path, name: str | None = None) -> Run:
     """Read one run's folder. Raises WrongRequest naming the file that is missing or broken."""
     if not folder.is_dir():
-        raise WrongRequest(f"{folder} is not a folder; give the folder that train or transfer wrote with --out.")
-    for needed in ("recipe.yaml", "data.json"):
-        if not (folder / needed).is_file():
-            raise WrongRequest(f"{folder} is not a run: {needed} is missing. Give the --out of train or transfer.")
+        raise WrongRequest(f"{folder} is not a folder; give the folder that train, transfer or baseline wrote.")
+    for needed in (("recipe.yaml", "baseline.json"), ("data.json",)):
+        if not any((folder / name).is_file() for name in needed):
+            missing = " and ".join(needed) + (" are" if len(needed) > 1 else " is")
+            raise WrongRequest(
+                f"{folder} is not a run: {missing} missing. Give the --out of train, transfer or baseline."
+            )
     shown: Literal["test", "validation"] = "test" if (folder / "test" / "metrics.json").is_file() else "validation"
     if not (folder / shown / "metrics.json").is_file():
         raise WrongRequest(
-            f"{folder} has no figures: test/metrics.json and validation/metrics.json are missing. Evaluate it first."
+            f"{folder} has no figures: test/metrics.json and validation/metrics.json are missing. Evaluate it first; "
+            "a network pretrained without labels has figures once it is transferred."
         )
     data = _read_data(folder / "data.json")
-    recipe_path = folder / "recipe.yaml"
     return Run(
         name=name or folder.name,
         folder=folder,
-        recipe=Recipe.from_yaml(recipe_path.read_text(encoding="utf-8", errors="replace"), str(recipe_path)),
+        method=_read_method(folder),
         data=data,
         shown=shown,
         metrics=_read_metrics(folder / shown / "metrics.json", data.classes),
@@ -78,6 +92,17 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise WrongRequest(f"{path} must hold a JSON object. Write the run again.")
     return content
+
+
+def _read_method(folder: Path) -> Recipe | Baseline:
+    path = folder / "recipe.yaml"
+    if path.is_file():
+        return Recipe.from_yaml(path.read_text(encoding="utf-8", errors="replace"), str(path))
+    path = folder / "baseline.json"
+    try:
+        return Baseline.model_validate(_read_json(path))
+    except ValidationError as error:
+        raise WrongRequest(_complaint(path, error)) from None
 
 
 def _read_data(path: Path) -> Data:
@@ -187,7 +212,8 @@ def _read_log(path: Path) -> pd.DataFrame | None:
     table = _read_table(path)
     if missing := [column for column in LOG_COLUMNS if column not in table]:
         raise WrongRequest(f'{path} has no column "{missing[0]}". Write the run again.')
-    table = table[list(LOG_COLUMNS)].apply(pd.to_numeric, errors="coerce")
+    drawn = [column for column in (*LOG_COLUMNS, RANKING) if column in table]
+    table = table[drawn].apply(pd.to_numeric, errors="coerce")
     return table if len(table) else None
 
 

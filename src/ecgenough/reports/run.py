@@ -7,9 +7,9 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from pydantic import BaseModel, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
-from ecgenough.recipe import Recipe
+from ecgenough.recipe import Recipe, Signal
 
 RECORD_COUNTS = ("listed", "rejected", "in_task", "train", "validation", "test")
 
@@ -94,6 +94,17 @@ class TransferNote(BaseModel):
     messages: tuple[str, ...] = ()
 
 
+class Baseline(BaseModel):
+    """baseline.json: what a baseline was fitted with, in place of a recipe, and what it says of itself."""
+
+    model_config = ConfigDict(extra="allow")
+
+    baseline: str
+    seed: int
+    signal: Signal
+    versions: dict[str, str] = {}
+
+
 @dataclass(frozen=True, eq=False)
 class Predictions:
     """predictions.csv: probabilities and labels, both `[records, classes]`."""
@@ -120,7 +131,7 @@ class Run:
 
     name: str
     folder: Path
-    recipe: Recipe
+    method: Recipe | Baseline  # what decided the result
     data: Data
     shown: Literal["test", "validation"]
     metrics: Metrics
@@ -132,8 +143,21 @@ class Run:
     model: dict[str, Any]
 
     @property
+    def is_baseline(self) -> bool:
+        return isinstance(self.method, Baseline)
+
+    @property
+    def reader(self) -> str:
+        """Who read the ECGs: the name of a network, or "baseline: intervals"."""
+        if isinstance(self.method, Baseline):
+            return f"baseline: {self.method.baseline}"
+        return self.method.network.name
+
+    @property
     def mode(self) -> str:
-        """How the weights were found: "scratch", or the mode of the transfer."""
+        """How the weights were found: "scratch", or the mode of the transfer; "baseline" where there are none."""
+        if self.is_baseline:
+            return "baseline"
         return self.transfer.mode if self.transfer else "scratch"
 
     @property
@@ -147,6 +171,12 @@ class Run:
         """Where the model says it came from: `origin` of model.json."""
         origin = self.model.get("origin")
         return origin if isinstance(origin, dict) else {}
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Versions and machine, as far as the run states them."""
+        stated = self.method.versions if isinstance(self.method, Baseline) else self.origin.get("environment")
+        return {str(key): str(value) for key, value in stated.items()} if isinstance(stated, dict) else {}
 
     def present(self) -> list[str]:
         """The classes with both positives and negatives among the records shown."""

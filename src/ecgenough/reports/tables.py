@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from ecgenough.recipe import Recipe
 from ecgenough.reports.run import UNDEFINED, Estimate, Run
 from ecgenough.reports.words import MEANINGS, listing
 from ecgenough.scoring import METRICS, holm, paired_bootstrap
@@ -164,8 +165,8 @@ def _aligned(run: Run) -> tuple[Scored, list[str]]:
 
 
 def recipe_differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
-    """The recipe keys whose values differ, with the value of each run."""
-    flat = [_flat(run.recipe.model_dump(mode="json")) for run in runs]
+    """The recipe keys whose values differ, with the value of each run that has a recipe."""
+    flat = [_flat(run.method.model_dump(mode="json")) for run in runs if isinstance(run.method, Recipe)]
     keys = list(dict.fromkeys(key for one in flat for key in one))
     rows = [(key, [_plain(one.get(key)) for one in flat]) for key in keys]
     return [(key, values) for key, values in rows if len(set(values)) > 1]

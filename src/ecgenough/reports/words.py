@@ -1,10 +1,11 @@
 """Numbers as sentences: what was asked, what came out, and what to be careful about."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 
-from ecgenough.recipe import Recipe
-from ecgenough.reports.run import Estimate, Run
+from ecgenough import baselines
+from ecgenough.recipe import Recipe, Signal
+from ecgenough.reports.run import Baseline, Estimate, Run
 from ecgenough.scoring.comparison import Difference
 
 MOST_CLASSES_NAMED = 5
@@ -100,14 +101,21 @@ def with_interval(estimate: Estimate) -> str:
 
 def question(runs: Sequence[Run]) -> str:
     """What was asked, as a question a physician would put."""
+    names = _asked_for(runs)
+    if all(run.is_baseline for run in runs):
+        return f"How well can {names or 'findings'} be told without a network?"
+    return f"Can a network read {names} from the ECG alone?" if names else "What can a network read from the ECG alone?"
+
+
+def _asked_for(runs: Sequence[Run]) -> str:
+    """A single class in full, a few by name, many by number; nothing where runs differ in their classes."""
     first = runs[0].data
     if any(run.data.classes != first.classes for run in runs):
-        return "What can a network read from the ECG alone?"
+        return ""
     if len(first.classes) > MOST_CLASSES_NAMED:
-        return f"Can a network read {len(first.classes)} findings from the ECG alone?"
+        return f"{len(first.classes)} findings"
     one = len(first.classes) == 1
-    names = listing(first.title(name) if one else name for name in first.classes)
-    return f"Can a network read {names} from the ECG alone?"
+    return listing(first.title(name) if one else name for name in first.classes)
 
 
 def where(run: Run) -> str:
@@ -118,10 +126,11 @@ def where(run: Run) -> str:
 
 def answer(run: Run) -> str:
     """The result of one run in one or two sentences."""
-    auc, macro = run.metrics.auc, "" if len(run.data.classes) == 1 else "macro "
+    auc, an_auc = run.metrics.auc, "an AUC" if len(run.data.classes) == 1 else "a macro AUC"
     if auc.value is None:
         return f"On {where(run)}, no class has both positives and negatives, so there is no AUC to tell."
-    text = f"On {where(run)}, {run.recipe.network.name} reaches a {macro}AUC of {with_interval(auc)}"
+    reader = f"the baseline {quoted(run.method.baseline)}" if isinstance(run.method, Baseline) else run.reader
+    text = f"On {where(run)}, {reader} reaches {an_auc} of {with_interval(auc)}"
     if auc.low is not None and auc.high is not None and auc.low <= 0.5 <= auc.high:
         return f"{text}: not to be told from guessing, which gives 0.5."
     ranked = _ranked(run)
@@ -201,26 +210,40 @@ def quoted(name: str) -> str:
     return f"“{name}”"
 
 
-def honesty(run: Run) -> str:
-    """Which records the figures are of, and what those records had been used for."""
+def honesty(runs: Sequence[Run]) -> list[str]:
+    """Which records the figures are of, and what those records had been used for, each once for all it is true of."""
+    return _each_once(runs, lambda run: [_shown_records(run), _chosen_records(run)])
+
+
+def _shown_records(run: Run) -> str:
     folds = run.data.folds.get(run.shown, [])
     named = f" ({'fold' if len(folds) == 1 else 'folds'} {ranges(folds)})" if folds else ""
     if run.shown == "validation":
-        return (
-            f"These are validation figures{named}. The same records chose the epoch that was kept, the calibration and "
-            "the thresholds, so the figures flatter the network. Evaluate the test folds for figures to quote."
-        )
-    return (
-        f"These are test figures{named}: no choice was made on these records. The epoch that was kept, the calibration "
-        "and the thresholds were chosen on the validation records, whose figures are therefore not shown."
-    )
+        return f"These are validation figures{named}. Evaluate the test folds for figures to quote."
+    return f"These are test figures{named}: no choice was made on these records."
+
+
+def _chosen_records(run: Run) -> str:
+    """What the validation records decided; a baseline has no epoch to choose."""
+    kind = "baseline" if run.is_baseline else "network"
+    chosen = "the calibration and the thresholds"
+    if not run.is_baseline:
+        chosen = "the epoch that was kept, the calibration and the thresholds"
+    if run.shown == "validation":
+        return f"The same records chose {chosen}, so the figures flatter the {kind}."
+    return f"{chosen.capitalize()} were chosen on the validation records, whose figures are therefore not shown."
 
 
 def cautions(runs: Sequence[Run]) -> list[str]:
     """What a careful reader would want to be told beside the figures, each once for all runs it is true of."""
+    return _each_once(runs, _cautions_of)
+
+
+def _each_once(runs: Sequence[Run], said_of: Callable[[Run], list[str]]) -> list[str]:
+    """Sentences about runs without repetition, each with the names of its runs where it is not true of all."""
     found: dict[str, list[str]] = {}
     for run in runs:
-        for sentence in _cautions_of(run):
+        for sentence in said_of(run):
             found.setdefault(sentence, []).append(run.name)
     return [
         sentence if len(names) == len(runs) else f"{listing(map(quoted, names))}: {sentence}"
@@ -231,7 +254,7 @@ def cautions(runs: Sequence[Run]) -> list[str]:
 def _cautions_of(run: Run) -> list[str]:
     found = []
     if run.data.dataset in SIMULATED:
-        found.append("The ECGs are simulated. How well a network reads them says nothing about patients.")
+        found.append("The ECGs are simulated. How well they are read says nothing about patients.")
     if absent := run.metrics.absent:
         have, are = ("has", "is") if len(absent) == 1 else ("have", "are")
         found.append(
@@ -255,6 +278,8 @@ def citations(runs: Sequence[Run]) -> list[str]:
 
 def mode_sentence(run: Run) -> str:
     """How the weights were found, and how many of them learned."""
+    if isinstance(run.method, Baseline):
+        return f"no network: {_baseline_words(run.method)}"
     text = MODES.get(run.mode, run.mode)
     if run.transfer:
         learned, everything = run.transfer.trained_parameters, run.transfer.all_parameters
@@ -263,22 +288,44 @@ def mode_sentence(run: Run) -> str:
     return text
 
 
-def recipe_sentences(recipe: Recipe) -> list[tuple[str, str]]:
-    """The choices that matter most, each with its heading."""
+def method_sentences(run: Run) -> list[tuple[str, str]]:
+    """Who read the ECGs and the choices that matter most, each with its heading."""
+    method = run.method
+    if isinstance(method, Baseline):
+        about = f"{method.baseline}: {_baseline_words(method)}"
+        return [("Baseline", about), ("Signal", _signal_words(method.signal)), ("Seed", str(method.seed))]
+    return [
+        ("Network", method.network.name),
+        ("Weights", mode_sentence(run)),
+        *_recipe_sentences(method),
+        ("Recipe", f"{method.fingerprint()}, seed {method.seed}"),
+    ]
+
+
+def _baseline_words(baseline: Baseline) -> str:
+    """What the baseline is; those of other versions may not be known here."""
+    known = baseline.baseline in baselines.names()
+    return baselines.describe(baseline.baseline) if known else "fitted to the training records"
+
+
+def _recipe_sentences(recipe: Recipe) -> list[tuple[str, str]]:
     signal, crop, training = recipe.signal, recipe.crop, recipe.training
-    filtered = "no filter" if signal.filter.kind == "none" else f"{signal.filter.kind} filter"
     section = "the whole record" if crop.seconds is None else f"sections of {crop.seconds:g} s"
     normalised = f"each {recipe.normalisation.across} normalised ({recipe.normalisation.kind})"
     scaled = NORMALISED.get(recipe.normalisation.kind, normalised)
     steps = listing(step.kind for step in recipe.augmentation.of) or "none"
     one_of = "one of " if recipe.augmentation.choose == "one" and recipe.augmentation.of else ""
-    read = f"{counted(len(signal.leads), 'lead')}, {signal.rate:g} Hz, {signal.duration:g} s"
     pace = f"AdamW at {recipe.optimizer.learning_rate:g}, {recipe.schedule.kind} schedule"
     return [
-        ("Signal", f"{read}, {filtered}, {section}, {scaled}"),
+        ("Signal", f"{_signal_words(signal)}, {section}, {scaled}"),
         ("Augmentation", f"{one_of}{steps}"),
         (
             "Learning",
             f"{LOSSES[recipe.loss.kind]}, {pace}, {counted(training.epochs, 'epoch')} of batches of {training.batch}",
         ),
     ]
+
+
+def _signal_words(signal: Signal) -> str:
+    filtered = "no filter" if signal.filter.kind == "none" else f"{signal.filter.kind} filter"
+    return f"{counted(len(signal.leads), 'lead')}, {signal.rate:g} Hz, {signal.duration:g} s, {filtered}"
