@@ -1,8 +1,6 @@
 # make demo: the main job on built-in data. make test: the whole suite. Both set up all they need in .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-ECGENOUGH_DATA ?=
-export ECGENOUGH_DATA
 
 .PHONY: demo test check bench clean
 

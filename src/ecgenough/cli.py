@@ -176,14 +176,14 @@ def transfer(
     out: Out,
     root: From = None,
     task: Task = None,
-    mode: Annotated[str, typer.Option("--mode", help="frozen, full, lp-ft, gradual, layerwise or lora.")] = "full",
+    mode: Annotated[str | None, typer.Option("--mode", help="frozen, full, lp-ft, gradual, layerwise or lora.")] = None,
     recipe: RecipeName = "transfer",
     changes: Changes = None,
     store: Stores = None,
     device: Device = "auto",
 ) -> None:
     """Carry a trained model over to another data set or task."""
-    chosen = load_recipe(recipe, [f"transfer.mode={mode}", *(changes or ())])
+    chosen = load_recipe(recipe, [*([f"transfer.mode={mode}"] if mode else []), *(changes or ())])
     if task:
         chosen = chosen.model_copy(update={"task": task})
     chosen = runs.recipe_for_transfer(Model.load(model), chosen)

@@ -154,6 +154,8 @@ class Model:
         recipe = Recipe.of(card["recipe"], CARD)
         seen = tensors.pop(_SEEN).numpy().view(np.uint64)
         classes = tuple(card["classes"])
+        if {len(card[name]) for name in ("titles", "thresholds")} != {len(classes)}:
+            raise ValueError("it needs one title and one threshold for each class")
         network = networks.build(
             recipe.network.name, leads=len(recipe.signal.leads), classes=max(len(classes), 1), **recipe.network.options
         )
@@ -172,6 +174,11 @@ class Model:
         )
 
 
+def weights_digest(folder: str | Path) -> str:
+    """The SHA-256 of a model's weights, as its card gives it."""
+    return str(_read_card(_model_folder(Path(folder)) / CARD)["weights_sha256"])
+
+
 def _model_folder(folder: Path) -> Path:
     """The folder itself, or `model/` inside a run's folder."""
     for place in (folder, folder / "model"):
@@ -185,7 +192,7 @@ def _model_folder(folder: Path) -> Path:
 def _read_card(path: Path) -> dict[str, Any]:
     try:
         card = json.loads(path.read_text(encoding="utf-8"))
-        version = card["format"]
+        version, _ = card["format"], card["weights_sha256"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise EcgenoughError(f"{path} is not a model's description; copy the model again.") from None
     if version != FORMAT:

@@ -2,6 +2,7 @@
 
 import copy
 import csv
+import hashlib
 import io
 import math
 import os
@@ -64,6 +65,8 @@ def open_fabric(precision: str, device: str = "auto") -> Fabric:
 
     `precision` auto is bf16 on a GPU that has it and float32 elsewhere.
     """
+    if device not in ("auto", "cpu", "cuda"):
+        raise WrongRequest(f'device "{device}" is unknown. Say auto, cpu or cuda.')
     if device == "cuda" and not torch.cuda.is_available():
         raise WrongRequest("device cuda was asked for, but PyTorch sees no GPU. Use --device cpu or auto.")
     accelerator = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
@@ -153,7 +156,7 @@ def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric) -> Pro
     optimizer: Any = fabric.setup_optimizers(_adamw(learner, recipe))
     average = Average(module, training.ema)
     progress, best = Progress(), _copied(average.module.state_dict())
-    identity = f"{recipe.fingerprint()}-{learner.identity}"
+    identity = f"{recipe.fingerprint()}-{learner.identity}-{_digest(module.state_dict())}"
     if checkpoint := read_checkpoint(folder, identity):
         progress = Progress(**checkpoint["progress"])
         best = checkpoint["best"]
@@ -256,8 +259,10 @@ class Average:
 
 def write_checkpoint(folder: Path, identity: str, state: Mapping[str, Any]) -> None:
     """Write everything a killed run needs to `folder/checkpoint.pt`, whole or not at all."""
+    content = io.BytesIO()  # PyTorch's own writer hides a full disk behind an internal error
+    torch.save({"identity": identity, **state}, content)
     with written_aside(folder / "checkpoint.pt") as aside:
-        torch.save({"identity": identity, **state}, aside)
+        aside.write_bytes(content.getbuffer())
 
 
 def read_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
@@ -291,6 +296,14 @@ def _adamw(learner: Learner, recipe: Recipe) -> torch.optim.AdamW:
     return torch.optim.AdamW(
         groups, lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay
     )
+
+
+def _digest(state: State) -> str:
+    """Sixteen hex digits of the weights a training begins with: the seed's, or those of the model carried over."""
+    digest = hashlib.sha256()
+    for tensor in state.values():
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]
 
 
 def _copied(state: State) -> State:

@@ -24,7 +24,7 @@ from ecgenough.learning.evaluation import Answers, answer
 from ecgenough.learning.losses import build_loss
 from ecgenough.learning.training import Progress, Splits, fit, open_fabric
 from ecgenough.learning.transfer import SCRATCH, Adaptation
-from ecgenough.model import PRETRAINED, Model
+from ecgenough.model import PRETRAINED, Model, weights_digest
 from ecgenough.networks.contract import Network, parameter_count
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe, Signal
@@ -129,7 +129,7 @@ def transfer(source: str | Path, store: Store, recipe: Recipe, out: Path, device
     """
     fabric = open_fabric(recipe.training.precision, device)
     recipe = recipe.model_copy(update={"task": store.task(recipe.task).name})
-    if finished(out, recipe, store, source=str(source)):
+    if finished(out, recipe, store, source=source):
         return out
     model = Model.load(source)
     refuse_overlap(model, store)
@@ -225,6 +225,8 @@ def refuse_overlap(model: Model, store: Store) -> None:
 
 
 def _carry_out(run: Run, network: Network, source: str | None = None) -> None:
+    if source is None and run.recipe.transfer is not None:
+        raise WrongRequest("this recipe carries a trained model over. Use ecgenough transfer, or set transfer=null.")
     if run.recipe.pretraining is not None:
         raise WrongRequest("this recipe pretrains without labels. Use ecgenough pretrain, or another recipe.")
     splits = Splits(run.training(), run.validation())
@@ -279,6 +281,7 @@ def origin(run: Run, epoch: int, source: str | None) -> dict[str, Any]:
         "store": run.store.fingerprint,
         "recipe": run.recipe.fingerprint(),
         "source": source,
+        "source_weights": weights_digest(source) if source else None,
         "epoch": epoch,
         "folds": {"train": list(run.store.train_folds), "validation": list(run.store.validation_folds)},
         "environment": environment(run.fabric.device),
@@ -312,12 +315,14 @@ def interval_text(figure: dict[str, float]) -> str:
     return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
 
 
-def finished(out: Path, recipe: Recipe, store: Store, source: str | None) -> bool:
+def finished(out: Path, recipe: Recipe, store: Store, source: str | Path | None) -> bool:
     """Whether `out` holds this very run, done. Raises WrongRequest where it holds another."""
     if not (out / "model" / "model.json").exists():
         return False
     origin = Model.load(out).origin
-    if (origin["recipe"], origin["store"], origin["source"]) != (recipe.fingerprint(), store.fingerprint, source):
+    began_as = weights_digest(source) if source else None
+    asked = (recipe.fingerprint(), store.fingerprint, began_as)
+    if (origin["recipe"], origin["store"], origin.get("source_weights")) != asked:
         raise WrongRequest(f"{out} holds another run. Choose another --out, or delete that folder.")
     say(f"{out} holds this run already; nothing to do.")
     return True
