@@ -68,7 +68,10 @@ def make_run(folder: Path, made: Made) -> Path:
     scores = score(labels, probabilities, thresholds, patients, made.classes, resamples=100)
     part = folder / made.part
     part.mkdir(parents=True)
-    write_json(part / "metrics.json", {"dataset": made.dataset, "task": made.task, "folds": [10], **scores})
+    write_json(
+        part / "metrics.json",
+        {"dataset": made.dataset, "task": made.task, "folds": [9 if part.name == "validation" else 10], **scores},
+    )
     table = pd.DataFrame({"record": records, "patient": patients, "fold": 10})
     named = pd.DataFrame(probabilities, columns=[f"p_{name}" for name in made.classes])
     truth = pd.DataFrame(labels.astype(int), columns=[f"y_{name}" for name in made.classes])

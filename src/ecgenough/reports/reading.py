@@ -142,6 +142,8 @@ def _read_metrics(path: Path, classes: tuple[str, ...]) -> Metrics:
             overall=_estimates(content.get("overall", {})),
             classes={name: _class_scores(content["classes"][name]) for name in classes if name not in absent},
             absent=absent,
+            folds=tuple(int(fold) for fold in content.get("folds", [])),
+            seen=int(content.get("seen", 0)),
         )
     except KeyError as error:
         raise WrongRequest(f"{path} lacks {error}. Evaluate the run again.") from None

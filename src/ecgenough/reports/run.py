@@ -53,6 +53,8 @@ class Metrics:
     overall: dict[str, Estimate]
     classes: dict[str, ClassScores]  # without the absent ones, which have no figures
     absent: tuple[str, ...]
+    folds: tuple[int, ...] = ()
+    seen: int = 0  # how many of the records the model learned from or was chosen on
 
     @property
     def auc(self) -> Estimate:

@@ -216,10 +216,15 @@ def honesty(runs: Sequence[Run]) -> list[str]:
 
 
 def _shown_records(run: Run) -> str:
-    folds = run.data.folds.get(run.shown, [])
+    folds = run.metrics.folds or run.data.folds.get(run.shown, [])
     named = f" ({'fold' if len(folds) == 1 else 'folds'} {ranges(folds)})" if folds else ""
     if run.shown == "validation":
         return f"These are validation figures{named}. Evaluate the test folds for figures to quote."
+    if run.metrics.seen:
+        return (
+            f"These are no test figures{named}: {run.metrics.seen:,} of the {run.metrics.records:,} records trained or "
+            "chose what is judged on them."
+        )
     return f"These are test figures{named}: no choice was made on these records."
 
 
