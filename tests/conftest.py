@@ -9,7 +9,7 @@ import torch
 from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
 from ecgenough.simulation import simulate_collection
-from ecgenough.studies.runs import open_store
+from ecgenough.studies.stores import open_store
 
 
 @pytest.fixture(scope="session", autouse=True)

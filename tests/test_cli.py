@@ -4,12 +4,15 @@ import csv
 import json
 import re
 import shlex
+import signal
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from ecgenough.cli import main
+from ecgenough.cli import COMMANDS, main
 
 README = Path(__file__).parent.parent / "README.md"
 SMALL = ["--set", "network.name=resnet18", "--set", "network.options={width: 4}", "--set", "training.epochs=1"]
@@ -58,6 +61,39 @@ def test_the_readme_s_commands_run_as_written(
     assert set(metrics["classes"]) | set(metrics["absent"]) == {"NORM", "MI", "STTC", "CD", "HYP"}
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_of_the_table_is_there_and_says_what_it_does(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _run(monkeypatch, command, "--help") == 0
+    said = capsys.readouterr().out
+    assert f"ecgenough {command}" in said
+    assert "--help" in said
+
+
+def test_help_names_every_command_and_loads_none() -> None:
+    code = "import sys, ecgenough.cli as cli; sys.argv = ['ecgenough', '--help']; cli.main()"
+    watched = f"try:\n    {code.replace('; ', chr(10) + '    ')}\nfinally:\n    print(*sys.modules)"
+    said = subprocess.run([sys.executable, "-c", watched], capture_output=True, text=True, check=True).stdout
+    text, loaded = said.rstrip().rsplit("\n", 1)
+    assert all(f"  {command} " in text for command in COMMANDS)
+    assert not {"torch", "pandas", "scipy", "wfdb", "ecgenough.commands.train"} & set(loaded.split())
+
+
+def test_ctrl_c_is_one_sentence(simulated: Path, tmp_path: Path) -> None:
+    asked = ["train", "simulated", "--from", str(simulated / "superclasses"), "--store", str(tmp_path / "stores")]
+    endless = [*SMALL[:-1], "training.epochs=5000", "--set", "crop.seconds=2", "--out", str(tmp_path / "run")]
+    command = [sys.executable, "-m", "ecgenough", *asked, *endless]
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while running.poll() is None and not (tmp_path / "run" / "log.csv").exists():
+        time.sleep(0.1)
+    running.send_signal(signal.SIGINT)
+    said = running.communicate(timeout=60)[1]
+    assert running.returncode == 130, said
+    assert "Traceback" not in said
+    assert said.endswith("ecgenough: stopped. What was finished is kept; the same command goes on from there.\n")
+
+
 @pytest.mark.parametrize("command", ["datasets", "networks", "recipes"])
 def test_lists_name_what_there_is(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -93,6 +129,7 @@ def test_lists_name_what_there_is(
         (["report", "{empty}", "--out", "r.html"], 2, "empty"),
         (["simulate", "o", "--kind", "embolisms"], 2, "embolism"),
         (["train", "ptb-xl"], 2, "--out"),
+        (["trian", "ptb-xl"], 2, 'Nearest: "train"'),
     ],
 )
 def test_a_wrong_request_gets_one_sentence(

@@ -142,6 +142,7 @@ def conditioned_blocks(requests: Sequence[Request], workers: int) -> Iterator[Bl
 def _begin_worker() -> None:
     """Leave Ctrl-C to the parent, and end when it does: a killed parent cannot tell its workers."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

@@ -8,6 +8,7 @@ from ecgenough.recipe import Recipe, load_recipe
 from ecgenough.signals.store import Store
 from ecgenough.simulation import embolism_ceiling, simulate_collection
 from ecgenough.studies import runs
+from ecgenough.studies.stores import open_store
 
 SOURCE_RECORDS, TARGET_RECORDS = 3000, 927  # the target is as large as the paper's embolism set
 MODES = ("frozen", "full")
@@ -39,7 +40,7 @@ def _collection(out: Path, kind: str, records: int, recipe: Recipe) -> Store:
     folder = out / "data" / kind
     if not folder.exists():
         simulate_collection(folder, kind, records, seed=recipe.seed)
-    return runs.open_store("simulated", folder, recipe.signal, folder=out / "stores")
+    return open_store("simulated", folder, recipe.signal, folder=out / "stores")
 
 
 def _evaluated(run: Path, store: Store) -> Path:

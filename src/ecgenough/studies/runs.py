@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,10 +15,8 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from ecgenough import networks
-from ecgenough.datasets import open_dataset
 from ecgenough.errors import WrongRequest
 from ecgenough.files import write_text
-from ecgenough.formats.table import TableLayout
 from ecgenough.learning.evaluation import Answers, answer
 from ecgenough.learning.losses import build_loss
 from ecgenough.learning.training import Progress, Splits, fit, open_fabric
@@ -27,46 +24,13 @@ from ecgenough.learning.transfer import SCRATCH, Adaptation
 from ecgenough.model import PRETRAINED, Model, weights_digest
 from ecgenough.networks.contract import Network, parameter_count
 from ecgenough.progress import say
-from ecgenough.recipe import Recipe, Signal
+from ecgenough.recipe import Recipe
 from ecgenough.scoring.calibration import Calibration, fit_platt
 from ecgenough.scoring.thresholds import choose_thresholds
 from ecgenough.signals.batches import Batches
 from ecgenough.signals.normalisation import Normaliser, fit_normaliser
-from ecgenough.signals.preparation import prepare
 from ecgenough.signals.store import Store
 from ecgenough.studies.folders import write_data_flow, write_evaluation
-
-
-def store_folder() -> Path:
-    """Where stores are kept unless told: $ECGENOUGH_STORE, or ecgenough/stores in the user's cache."""
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return Path(os.environ.get("ECGENOUGH_STORE") or cache / "ecgenough" / "stores")
-
-
-def open_store(
-    dataset: str,
-    root: Path | None,
-    signal: Signal,
-    *,
-    folder: Path | None = None,
-    layout: TableLayout | None = None,
-    workers: int | None = None,
-) -> Store:
-    """The prepared store of a data set: conditioned now, or reused. `dataset` may also be a store's own folder.
-
-    Raises WrongRequest for a store whose conditioning is not the one asked for.
-    """
-    if (Path(dataset) / "store.json").is_file():
-        store = Store.open(Path(dataset))
-        if store.signal != signal:
-            raise WrongRequest(
-                f"{dataset} was conditioned otherwise than the recipe asks for (recipe section signal). "
-                "Prepare it again with this recipe, or change the recipe's signal to the store's."
-            )
-        return store
-    return prepare(
-        open_dataset(dataset, root, rate=signal.rate, layout=layout), signal, folder or store_folder(), workers
-    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,17 @@
+"""The arguments that several commands share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Dataset = Annotated[str, typer.Argument(help="A known name, the path of a manifest CSV, or a store's folder.")]
+ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a trained model or run.")]
+From = Annotated[Path | None, typer.Option("--from", help="The folder that holds the recordings.")]
+Stores = Annotated[Path | None, typer.Option("--store", help="Where prepared stores are kept.")]
+RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe (see `ecgenough recipes`) or a YAML file.")]
+Changes = Annotated[list[str] | None, typer.Option("--set", help="Change a recipe key: --set training.epochs=5.")]
+Task = Annotated[str | None, typer.Option("--task", help="Which labels; the data set's own default unless told.")]
+Out = Annotated[Path, typer.Option("--out", help="The folder to write to.")]
+Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all cores unless told.")]

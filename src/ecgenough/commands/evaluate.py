@@ -1,0 +1,48 @@
+"""`ecgenough evaluate`."""
+
+from typing import Annotated
+
+import typer
+
+from ecgenough.commands.arguments import Dataset, Device, From, ModelFolder, Out, Stores, Task
+from ecgenough.commands.tables import print_table
+from ecgenough.errors import WrongRequest
+from ecgenough.model import Model
+from ecgenough.studies import runs
+from ecgenough.studies.stores import open_store
+
+_SHOWN = {
+    "auc": "AUC",
+    "average_precision": "average precision",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+}
+
+
+def evaluate(
+    model: ModelFolder,
+    dataset: Dataset,
+    out: Out,
+    root: From = None,
+    task: Task = None,
+    folds: Annotated[str, typer.Option("--folds", help="Such as 10 or 9,10; the test folds unless told.")] = "",
+    store: Stores = None,
+    device: Device = "auto",
+) -> None:
+    """Score a model on folds it has not seen: metrics.json, predictions.csv and a table."""
+    loaded = Model.load(model)
+    records = open_store(dataset, root, loaded.recipe.signal, folder=store)
+    metrics = runs.evaluate(loaded, records, out, task_name=task, folds=_fold_numbers(folds), device=device)
+    macro, classes = metrics["macro"], metrics["classes"]
+    rows = [("macro", *(runs.interval_text(macro[name]) for name in _SHOWN))]
+    rows += [(label, *(runs.interval_text(figures[name]) for name in _SHOWN)) for label, figures in classes.items()]
+    print_table((f"{metrics['records']:,} records", *_SHOWN.values()), rows)
+    if metrics["absent"]:
+        typer.echo(f"Without a positive or without a negative here, so not scored: {', '.join(metrics['absent'])}")
+
+
+def _fold_numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(fold) for fold in text.split(",") if fold.strip())
+    except ValueError:
+        raise WrongRequest(f'--folds "{text}" is not a list of fold numbers such as 9,10.') from None

@@ -1,0 +1,59 @@
+"""`ecgenough predict`."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecgenough.commands.tables import print_table
+from ecgenough.errors import WrongRequest
+from ecgenough.formats import read
+from ecgenough.formats.table import TableLayout
+from ecgenough.model import Model, Prediction
+
+
+def predict(
+    files: Annotated[list[Path], typer.Argument(help="ECG files in any format that ecgenough reads.")],
+    model: Annotated[Path, typer.Option("--model", help="The folder of a trained model or run.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    rate: Annotated[
+        float | None, typer.Option("--rate", help="Hz; for tables, with --unit, --leads, --orientation.")
+    ] = None,
+    unit: Annotated[str | None, typer.Option("--unit", help="Such as mV, uV or 200/mV.")] = None,
+    leads: Annotated[str | None, typer.Option("--leads", help="Lead names of a table, such as I,II,V1.")] = None,
+    orientation: Annotated[str, typer.Option("--orientation", help="samples-by-leads or leads-by-samples.")] = "",
+    skip_columns: Annotated[int, typer.Option("--skip-columns", min=0, help="Leading columns that are no lead.")] = 0,
+) -> None:
+    """Say what a model reads in each ECG: class, probability, threshold and call."""
+    layout = _table_layout(rate, unit, leads, orientation, skip_columns)
+    loaded = Model.load(model)
+    answers = {str(file): loaded.predict(read(file, layout)) for file in files}
+    if as_json:
+        typer.echo(json.dumps([{"file": file, **answer.as_dict()} for file, answer in answers.items()], indent=2))
+        return
+    for file, answer in answers.items():
+        _print_prediction(file, answer)
+
+
+def _table_layout(
+    rate: float | None, unit: str | None, leads: str | None, orientation: str, skip_columns: int
+) -> TableLayout | None:
+    if rate is None and unit is None and leads is None and not orientation:
+        return None
+    if rate is None or unit is None or leads is None or orientation not in ("samples-by-leads", "leads-by-samples"):
+        raise WrongRequest(
+            "a table needs all of --rate, --unit, --leads and --orientation (samples-by-leads or leads-by-samples)."
+        )
+    names = tuple(name.strip() for name in leads.split(","))
+    return TableLayout(rate, unit, names, orientation, skip_columns=skip_columns)  # type: ignore[arg-type]
+
+
+def _print_prediction(file: str, answer: Prediction) -> None:
+    rows = zip(answer.classes, answer.titles, answer.probabilities, answer.thresholds, answer.calls, strict=True)
+    ranked = sorted(rows, key=lambda row: -row[2])
+    typer.secho(file, bold=True)
+    print_table(
+        ("class", "statement", "probability", "threshold", "call"),
+        [(name, title, f"{p:.3f}", f"{t:.3f}", "yes" if call else "no") for name, title, p, t, call in ranked],
+    )

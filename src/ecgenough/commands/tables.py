@@ -1,0 +1,16 @@
+"""Tables on the terminal."""
+
+from collections.abc import Iterable, Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+
+def print_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print `rows` under `heads`, without frames; as wide as it needs where nobody watches."""
+    table = Table(*heads, box=None, header_style="bold", pad_edge=False)
+    for row in rows:
+        table.add_row(*row)
+    console = Console()
+    wide = Console(width=None if console.is_terminal else 200)
+    wide.print(table, markup=False, highlight=False)

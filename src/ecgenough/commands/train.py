@@ -1,0 +1,25 @@
+"""`ecgenough train`."""
+
+from ecgenough import networks
+from ecgenough.commands.arguments import Changes, Dataset, Device, From, Out, RecipeName, Stores, Task
+from ecgenough.recipe import load_recipe
+from ecgenough.studies import runs
+from ecgenough.studies.stores import open_store
+
+
+def train(
+    dataset: Dataset,
+    out: Out,
+    root: From = None,
+    task: Task = None,
+    recipe: RecipeName = "default",
+    changes: Changes = None,
+    store: Stores = None,
+    device: Device = "auto",
+) -> None:
+    """Train a network on the training folds and choose its epoch on the validation folds."""
+    chosen = load_recipe(recipe, changes or ())
+    if task:
+        chosen = chosen.model_copy(update={"task": task})
+    networks.check(chosen.network.name, chosen.network.options)
+    runs.train(open_store(dataset, root, chosen.signal, folder=store), chosen, out, device)

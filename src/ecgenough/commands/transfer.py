@@ -1,0 +1,33 @@
+"""`ecgenough transfer`."""
+
+from typing import Annotated
+
+import typer
+
+from ecgenough.commands.arguments import Changes, Dataset, Device, From, ModelFolder, Out, RecipeName, Stores, Task
+from ecgenough.model import Model
+from ecgenough.recipe import load_recipe
+from ecgenough.studies import runs
+from ecgenough.studies.stores import open_store
+
+Mode = Annotated[str | None, typer.Option("--mode", help="frozen, full, lp-ft, gradual, layerwise or lora.")]
+
+
+def transfer(
+    model: ModelFolder,
+    dataset: Dataset,
+    out: Out,
+    root: From = None,
+    task: Task = None,
+    mode: Mode = None,
+    recipe: RecipeName = "transfer",
+    changes: Changes = None,
+    store: Stores = None,
+    device: Device = "auto",
+) -> None:
+    """Carry a trained model over to another data set or task."""
+    chosen = load_recipe(recipe, [*([f"transfer.mode={mode}"] if mode else []), *(changes or ())])
+    if task:
+        chosen = chosen.model_copy(update={"task": task})
+    chosen = runs.recipe_for_transfer(Model.load(model), chosen)
+    runs.transfer(model, open_store(dataset, root, chosen.signal, folder=store), chosen, out, device)
