@@ -44,6 +44,9 @@ Stores = Annotated[Path | None, typer.Option("--store", help="Where prepared sto
 RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe (see `ecgenough recipes`) or a YAML file.")]
 Changes = Annotated[list[str] | None, typer.Option("--set", help="Change a recipe key: --set training.epochs=5.")]
 Task = Annotated[str | None, typer.Option("--task", help="Which labels; the data set's own default unless told.")]
+LeaveOut = Annotated[
+    str | None, typer.Option("--leave-out", help="A task whose patients are kept from training and validation.")
+]
 Out = Annotated[Path, typer.Option("--out", help="The folder to write to.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all cores unless told.")]
@@ -125,6 +128,7 @@ def train(
     task: Task = None,
     recipe: RecipeName = "default",
     changes: Changes = None,
+    leave_out: LeaveOut = None,
     store: Stores = None,
     device: Device = "auto",
 ) -> None:
@@ -132,6 +136,8 @@ def train(
     chosen = load_recipe(recipe, changes or ())
     if task:
         chosen = chosen.model_copy(update={"task": task})
+    if leave_out:
+        chosen = chosen.model_copy(update={"leave_out": leave_out})
     networks.check(chosen.network.name, chosen.network.options)
     runs.train(runs.open_store(dataset, root, chosen.signal, folder=store), chosen, out, device)
 
@@ -143,11 +149,14 @@ def pretrain(
     root: From = None,
     recipe: RecipeName = "pretrain-masked",
     changes: Changes = None,
+    leave_out: LeaveOut = None,
     store: Stores = None,
     device: Device = "auto",
 ) -> None:
     """Learn from ECGs without their labels, for transfer to any task."""
     chosen = load_recipe(recipe, changes or ())
+    if leave_out:
+        chosen = chosen.model_copy(update={"leave_out": leave_out})
     networks.check(chosen.network.name, chosen.network.options)
     run_pretraining(runs.open_store(dataset, root, chosen.signal, folder=store), chosen, out, device)
 
