@@ -121,6 +121,8 @@ def test_lists_name_what_there_is(
             2,
             "width",
         ),
+        (["train", "ptb-xl", "--from", "{superclasses}", "--leave-out", "rythm", "--out", "o"], 2, 'Nearest: "rhythm"'),
+        (["pretrain", "ptb-xl", "--from", "{superclasses}", "--leave-out", "rythm", "--out", "o"], 2, '"rhythm"'),
         (["train", "ptb-xl", "--from", "{superclasses}", "--recipe", "defualt", "--out", "o"], 2, '"default"'),
         (["train", "ptb-xl", "--from", "{empty}", "--out", "o"], 2, "ptbxl_database.csv is not in"),
         (["train", "ptb-xl", "--from", "{superclasses}", "--device", "cuda", "--out", "o"], 2, "cuda"),

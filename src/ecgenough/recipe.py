@@ -323,9 +323,14 @@ Pretraining = Annotated[Masked | Contrastive, Field(discriminator="objective")]
 
 
 class Recipe(Section):
-    """Everything that decides a result. Same recipe, same data, same machine: same result."""
+    """Everything that decides a result. Same recipe, same data, same machine: same result.
+
+    `leave_out` names another task of the same data: every patient with a record in it is kept from training and
+    validation, so that the model can be carried over to that task.
+    """
 
     task: str | None = None
+    leave_out: str | None = None
     labels: Literal["hard", "likelihood"] = "hard"
     signal: Signal = Signal()
     crop: Crop = Crop()

@@ -16,6 +16,7 @@ from ecgenough.recipe import Recipe, load_recipe
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
 from ecgenough.studies.pretraining import run_pretraining
+from ecgenough.studies.splits import refuse_overlap
 
 PRETRAIN = [
     "network.name=s4d_hybrid", "network.options={width: 32, layers: 1, state: 16, dropout: 0}", "training.batch=16",
@@ -84,10 +85,10 @@ def test_labels_of_the_records_it_has_seen_may_follow_but_not_tests_on_them(
     pretrained: Path, stores: dict[str, Store]
 ) -> None:
     model, store = Model.load(pretrained), stores["superclasses"]
-    runs.refuse_overlap(model, store)
+    refuse_overlap(model, store)
     swapped = type(store)(**{**vars(store), "test_folds": store.train_folds})
     with pytest.raises(WrongRequest, match="were among those the source model learned from"):
-        runs.refuse_overlap(model, swapped)
+        refuse_overlap(model, swapped)
 
 
 def test_a_broken_off_pretraining_goes_on_to_the_same_weights(

@@ -12,6 +12,9 @@ Stores = Annotated[Path | None, typer.Option("--store", help="Where prepared sto
 RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe (see `ecgenough recipes`) or a YAML file.")]
 Changes = Annotated[list[str] | None, typer.Option("--set", help="Change a recipe key: --set training.epochs=5.")]
 Task = Annotated[str | None, typer.Option("--task", help="Which labels; the data set's own default unless told.")]
+LeaveOut = Annotated[
+    str | None, typer.Option("--leave-out", help="A task whose patients are kept from training and validation.")
+]
 Out = Annotated[Path, typer.Option("--out", help="The folder to write to.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all cores unless told.")]

@@ -1,7 +1,7 @@
 """`ecgenough train`."""
 
 from ecgenough import networks
-from ecgenough.commands.arguments import Changes, Dataset, Device, From, Out, RecipeName, Stores, Task
+from ecgenough.commands.arguments import Changes, Dataset, Device, From, LeaveOut, Out, RecipeName, Stores, Task
 from ecgenough.recipe import load_recipe
 from ecgenough.studies import runs
 from ecgenough.studies.stores import open_store
@@ -14,6 +14,7 @@ def train(
     task: Task = None,
     recipe: RecipeName = "default",
     changes: Changes = None,
+    leave_out: LeaveOut = None,
     store: Stores = None,
     device: Device = "auto",
 ) -> None:
@@ -21,5 +22,7 @@ def train(
     chosen = load_recipe(recipe, changes or ())
     if task:
         chosen = chosen.model_copy(update={"task": task})
+    if leave_out:
+        chosen = chosen.model_copy(update={"leave_out": leave_out})
     networks.check(chosen.network.name, chosen.network.options)
     runs.train(open_store(dataset, root, chosen.signal, folder=store), chosen, out, device)

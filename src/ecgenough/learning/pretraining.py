@@ -36,10 +36,10 @@ def check_pretraining(recipe: Recipe) -> Pretraining:
 
 
 def without_labels(store: Store) -> Store:
-    """The same records with the one task PRETRAINED, in which all take part and none has a label."""
+    """The same records with one more task, PRETRAINED and the default: all take part in it and none has a label."""
     nothing = np.zeros((len(store.records), 1), dtype=np.float32)
     task = Task(PRETRAINED, ("unlabelled",), nothing, np.ones(len(store.records), dtype=bool))
-    return replace(store, tasks={PRETRAINED: task}, default_task=PRETRAINED)
+    return replace(store, tasks={**store.tasks, PRETRAINED: task}, default_task=PRETRAINED)
 
 
 class SelfSupervised:

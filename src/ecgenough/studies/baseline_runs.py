@@ -21,7 +21,8 @@ from ecgenough.scoring.calibration import Calibration
 from ecgenough.scoring.thresholds import choose_thresholds
 from ecgenough.signals.store import Store
 from ecgenough.studies.folders import write_data_flow, write_evaluation
-from ecgenough.studies.runs import calibrate, interval_text, split_rows
+from ecgenough.studies.runs import calibrate, interval_text
+from ecgenough.studies.splits import split_rows
 
 FORMAT = 1
 CARD = "baseline.json"

@@ -33,8 +33,18 @@ class Deciding(Protocol):
         """Calibrated probabilities of logits `[records, classes]`."""
 
 
-def write_data_flow(folder: Path, store: Store, task: str, splits: dict[str, NDArray[np.int64]]) -> None:
-    """How many records and patients came in, were left out and went where: data.json and rejected.csv."""
+def write_data_flow(
+    folder: Path,
+    store: Store,
+    task: str,
+    splits: dict[str, NDArray[np.int64]],
+    leave_out: str | None = None,
+    left_out: Sequence[int] | NDArray[np.int64] = (),
+) -> None:
+    """How many records and patients came in, were left out and went where: data.json and rejected.csv.
+
+    `left_out` are the rows that the recipe's `leave_out` kept from training and validation.
+    """
     about = store.task(task)
     patients = np.asarray(store.patients)
     flow = {
@@ -54,6 +64,8 @@ def write_data_flow(folder: Path, store: Store, task: str, splits: dict[str, NDA
             for column, label in enumerate(about.classes)
         },
         "folds": {name: sorted({int(fold) for fold in store.folds[rows]}) for name, rows in splits.items()},
+        "left_out": leave_out
+        and {"task": leave_out, "records": len(left_out), "patients": len({store.patients[row] for row in left_out})},
         "store": store.fingerprint,
     }
     write_text(folder / "data.json", json.dumps(flow, indent=2) + "\n")

@@ -17,7 +17,8 @@ from ecgenough.scoring.calibration import Calibration
 from ecgenough.signals.normalisation import fit_normaliser
 from ecgenough.signals.store import Store
 from ecgenough.studies.folders import write_data_flow
-from ecgenough.studies.runs import Run, finished, origin, split_rows, waveforms
+from ecgenough.studies.runs import Run, finished, origin, waveforms
+from ecgenough.studies.splits import left_out, say_left_out, split_rows
 
 
 def run_pretraining(store: Store, recipe: Recipe, out: Path, device: str = "auto") -> Path:
@@ -32,17 +33,19 @@ def run_pretraining(store: Store, recipe: Recipe, out: Path, device: str = "auto
     if finished(out, recipe, store, source=None):
         return out
     store = without_labels(store)
-    splits = split_rows(store, PRETRAINED)
+    splits = split_rows(store, PRETRAINED, recipe.leave_out)
+    spared = left_out(store, PRETRAINED, recipe.leave_out)
     run = Run(store, recipe, out, fabric, splits, fit_normaliser(recipe.normalisation, store, splits["train"]))
     torch.manual_seed(recipe.seed)
     network = networks.build(recipe.network.name, leads=len(recipe.signal.leads), classes=1, **recipe.network.options)
     objective = build_objective(settings, network, store.rate)
     learner = SelfSupervised(objective, store, splits, recipe, run.normaliser, fabric)
     _say_beginning(run, network, parameter_count(objective))
+    say_left_out(store, spared, recipe.leave_out)
     out.mkdir(parents=True, exist_ok=True)
     progress = learn(learner, recipe, out, fabric)
     if fabric.is_global_zero:
-        write_data_flow(out, store, PRETRAINED, splits)
+        write_data_flow(out, store, PRETRAINED, splits, recipe.leave_out, spared)
         write_text(out / "recipe.yaml", recipe.to_yaml())
         _model(run, network, progress.best_epoch).save(out / "model")
         (out / "checkpoint.pt").unlink(missing_ok=True)

@@ -21,7 +21,7 @@ from ecgenough.learning.evaluation import Answers, answer
 from ecgenough.learning.losses import build_loss
 from ecgenough.learning.training import Progress, Splits, fit, open_fabric
 from ecgenough.learning.transfer import SCRATCH, Adaptation
-from ecgenough.model import PRETRAINED, Model, weights_digest
+from ecgenough.model import Model, weights_digest
 from ecgenough.networks.contract import Network, parameter_count
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
@@ -31,6 +31,7 @@ from ecgenough.signals.batches import Batches
 from ecgenough.signals.normalisation import Normaliser, fit_normaliser
 from ecgenough.signals.store import Store
 from ecgenough.studies.folders import write_data_flow, write_evaluation
+from ecgenough.studies.splits import left_out, listed_folds, refuse_overlap, say_left_out, split_rows
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def train(store: Store, recipe: Recipe, out: Path, device: str = "auto") -> Path
     recipe = recipe.model_copy(update={"task": store.task(recipe.task).name})
     if finished(out, recipe, store, source=None):
         return out
-    splits = split_rows(store, recipe.task)
+    splits = split_rows(store, recipe.task, recipe.leave_out)
     run = Run(store, recipe, out, fabric, splits, fit_normaliser(recipe.normalisation, store, splits["train"]))
     torch.manual_seed(recipe.seed)
     network = networks.build(
@@ -96,8 +97,8 @@ def transfer(source: str | Path, store: Store, recipe: Recipe, out: Path, device
     if finished(out, recipe, store, source=source):
         return out
     model = Model.load(source)
-    refuse_overlap(model, store)
-    splits = split_rows(store, recipe.task)
+    refuse_overlap(model, store, recipe.task)
+    splits = split_rows(store, recipe.task, recipe.leave_out)
     normaliser = model.normaliser.to(fabric.device)
     run = Run(store, recipe, out, fabric, splits, normaliser)
     classes = store.task(run.task).classes
@@ -147,8 +148,8 @@ def evaluate(
     rows = store.rows(task.name, folds)
     if not len(rows):
         raise WrongRequest(
-            f"{store.name} has no records of task {task.name} in fold {_listed(folds)}; "
-            f"its folds are {_listed(sorted(set(store.folds.tolist())))}."
+            f"{store.name} has no records of task {task.name} in fold {listed_folds(folds)}; "
+            f"its folds are {listed_folds(sorted(set(store.folds.tolist())))}."
         )
     batches = Batches(store, rows, task.name, model.recipe, model.normaliser.to(fabric.device), fabric.device)
     answers = answer(model.network.to(fabric.device), batches, fabric.autocast())
@@ -156,36 +157,6 @@ def evaluate(
     if seen:
         say(f"{seen:,} of these {len(rows):,} records trained or chose this model: its figures on them are too good.")
     return write_evaluation(out, store, model, answers, folds, seen)
-
-
-def split_rows(store: Store, task: str | None) -> dict[str, NDArray[np.int64]]:
-    """Rows of the training, validation and test folds. Raises WrongRequest where there is nothing to train or choose on."""
-    name = store.task(task).name
-    splits = {
-        "train": store.rows(name, store.train_folds),
-        "validation": store.rows(name, store.validation_folds),
-        "test": store.rows(name, store.test_folds),
-    }
-    for part, folds in (("train", store.train_folds), ("validation", store.validation_folds)):
-        if not len(splits[part]):
-            raise WrongRequest(f"{store.name} has no records of task {name} in its {part} folds ({_listed(folds)}).")
-    return splits
-
-
-def refuse_overlap(model: Model, store: Store) -> None:
-    """Raises WrongRequest where the store holds waveforms that the model has learned from.
-
-    One pretrained without labels may go on with the same records, but not be tested on them.
-    """
-    known = np.isin(store.hashes, model.seen)
-    if model.task == PRETRAINED:  # it has seen no label, so only what it will be tested on must be new to it
-        known &= np.isin(store.folds, store.test_folds)
-    if known.any():
-        first = store.records[int(np.flatnonzero(known)[0])]
-        raise WrongRequest(
-            f"{int(known.sum())} records of {store.name} (first: {first}) were among those the source model learned from; "
-            "their figures would be too good. Leave them out of one of the two."
-        )
 
 
 def _carry_out(run: Run, network: Network, source: str | None = None) -> None:
@@ -197,6 +168,8 @@ def _carry_out(run: Run, network: Network, source: str | None = None) -> None:
     say(
         f"{run.store.name} {run.task}: {', '.join(f'{len(rows):,} {name}' for name, rows in run.splits.items())} records"
     )
+    out = left_out(run.store, run.task, run.recipe.leave_out)
+    say_left_out(run.store, out, run.recipe.leave_out)
     say(f"{run.recipe.network.name}: {parameter_count(network):,} parameters; {splits.train.placement}")
     run.out.mkdir(parents=True, exist_ok=True)
     labels = torch.from_numpy(run.store.task(run.task).labels[run.splits["train"]]).to(run.fabric.device)
@@ -206,7 +179,7 @@ def _carry_out(run: Run, network: Network, source: str | None = None) -> None:
         return
     validation = answer(network, splits.validation, run.fabric.autocast())
     model = _model(run, network, validation, progress, source)
-    write_data_flow(run.out, run.store, run.task, run.splits)
+    write_data_flow(run.out, run.store, run.task, run.splits, run.recipe.leave_out, out)
     metrics = write_evaluation(
         run.out / "validation", run.store, model, validation, run.store.validation_folds, len(validation.rows)
     )
@@ -290,7 +263,3 @@ def finished(out: Path, recipe: Recipe, store: Store, source: str | Path | None)
         raise WrongRequest(f"{out} holds another run. Choose another --out, or delete that folder.")
     say(f"{out} holds this run already; nothing to do.")
     return True
-
-
-def _listed(folds: Sequence[int]) -> str:
-    return ", ".join(map(str, folds)) or "none"
