@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 T = TypeVar("T")
 console = Console(stderr=True)
 SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_FIGURES = 0.5  # a loss on a GPU is waited for when it is asked for
 
 
 def say(sentence: str) -> None:
@@ -18,31 +19,38 @@ def say(sentence: str) -> None:
     console.print(sentence, markup=False, highlight=False, soft_wrap=True)
 
 
-def track(items: Iterable[T], what: str, total: int, unit: str = "") -> Iterator[T]:
+def track(
+    items: Iterable[T], what: str, total: int, unit: str = "", figures: Callable[[], str] = lambda: ""
+) -> Iterator[T]:
     """Yield `items` unchanged while showing how many of `total` are done.
 
-    `what` names the work, `unit` what is counted. An item that is an int counts as that many units, others as one.
+    `what` names the work, `unit` what is counted, `figures` says how it goes, such as the loss so far; it is asked only
+    when it is shown. An item that is an int counts as that many units, others as one.
     """
     if sys.stderr.isatty():
-        yield from _bar(items, what, total)
+        yield from _bar(items, what, total, figures)
     else:
-        yield from _lines(items, what, total, unit)
+        yield from _lines(items, what, total, unit, figures)
 
 
-def _bar(items: Iterable[T], what: str, total: int) -> Iterator[T]:
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task(what, total=total)
+def _bar(items: Iterable[T], what: str, total: int, figures: Callable[[], str]) -> Iterator[T]:
+    counted = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*counted, TextColumn("{task.fields[figures]}"), console=console, transient=True) as progress:
+        task = progress.add_task(what, total=total, figures="")
+        last = -SECONDS_BETWEEN_FIGURES
         for item in items:
             yield item
             progress.advance(task, item if isinstance(item, int) else 1)
+            if time.monotonic() - last > SECONDS_BETWEEN_FIGURES:
+                last = time.monotonic()
+                progress.update(task, figures=figures())
 
 
-def _lines(items: Iterable[T], what: str, total: int, unit: str) -> Iterator[T]:
+def _lines(items: Iterable[T], what: str, total: int, unit: str, figures: Callable[[], str]) -> Iterator[T]:
     done, last = 0, time.monotonic()
     for item in items:
         yield item
         done += item if isinstance(item, int) else 1
         if time.monotonic() - last > SECONDS_BETWEEN_LINES:
             last = time.monotonic()
-            say(f"{what}: {done:,} of {total:,} {unit}".rstrip())
+            say("  ".join(filter(None, (f"{what}: {done:,} of {total:,} {unit}".rstrip(), figures()))))

@@ -204,8 +204,13 @@ def train_epoch(
 ) -> Row:
     """Show every training record once; returns the epoch, its mean loss and its last learning rate."""
     total, shown, epochs = torch.zeros((), device=fabric.device), 0, recipe.training.epochs
-    what = f"epoch {progress.epoch + 1}/{epochs}"
-    for cost, records in track(learner.costs(wrapped, progress.epoch), what, learner.steps, "batches"):
+    what, started = f"epoch {progress.epoch + 1}/{epochs}", time.monotonic()
+
+    def so_far() -> str:
+        rate = shown * fabric.world_size / (time.monotonic() - started)
+        return f"loss {total.item() / shown:.4f}  {rate:,.0f} ECGs/s{_last_ranking(progress)}"
+
+    for cost, records in track(learner.costs(wrapped, progress.epoch), what, learner.steps, "batches", so_far):
         factor = rate_factor(recipe.schedule, progress.step, learner.steps, epochs)
         for group in optimizer.param_groups:
             group["lr"] = recipe.optimizer.learning_rate * factor * group["factor"]
@@ -329,6 +334,12 @@ def _better(progress: Progress, figures: Row, select: str) -> bool:
 
 def _out_of_patience(progress: Progress, patience: int | None) -> bool:
     return patience is not None and progress.epoch - max(progress.best_epoch, 0) >= patience
+
+
+def _last_ranking(progress: Progress) -> str:
+    """The validation AUC of the epoch before, where there is one."""
+    figure = progress.log[-1].get("validation_macro_auc") if progress.log else None
+    return "" if figure is None else f"  validation macro AUC {figure:.4f}"
 
 
 def _say_epoch(progress: Progress, epochs: int) -> None:
