@@ -20,6 +20,24 @@ def written_aside(path: Path) -> Iterator[Path]:
         aside.unlink(missing_ok=True)
 
 
+def remove_litter(folder: Path) -> None:
+    """Remove what killed processes left aside in `folder` and the folders in it; a living process keeps its own."""
+    for stray in (*folder.glob(".*.part"), *folder.glob("*/.*.part")):
+        process = stray.suffixes[-2].removeprefix(".") if len(stray.suffixes) > 1 else ""
+        if process.isdecimal() and not _alive(int(process)):
+            stray.unlink(missing_ok=True)
+
+
+def _alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (PermissionError, OverflowError):  # somebody else's, or no process number at all
+        pass
+    return True
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace the file at `path` by `text`, whole or not at all."""
     with written_aside(path) as aside:

@@ -30,7 +30,7 @@ from ecgenough.signals.store import MICROVOLTS, to_microvolts
 FORMAT = 1
 WEIGHTS, CARD = "model.safetensors", "model.json"
 PRETRAINED = "pretrained"  # the task of a model that knows no classes yet
-_SEEN = "origin.waveform_hashes"
+_SEEN, _PATIENTS = "origin.waveform_hashes", "origin.patient_hashes"
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,8 @@ class Model:
     """A trained network with its recipe, class names, normalisation, calibration, thresholds and origin.
 
     `origin` tells where it came from: data set, task, folds, store, versions. `seen` holds the waveform hashes of the
-    records it was trained and chosen on, so that they are never taken for new ones. A model pretrained without labels
+    records it was trained and chosen on, and `seen_patients` those of their patients (`Store.patient_hashes`), so that
+    they are never taken for new ones. A model pretrained without labels
     has no classes and the task PRETRAINED; its network's head, of one output, stands for the one to come.
     """
 
@@ -73,6 +74,12 @@ class Model:
     calibration: Calibration
     origin: Mapping[str, Any] = field(default_factory=dict)
     seen: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    seen_patients: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+
+    @property
+    def untuned(self) -> tuple[str, ...]:
+        """Classes without a positive or a negative validation record: not calibrated, and called from 0.5 on."""
+        return tuple(self.classes[column] for column in self.calibration.absent)
 
     def predict(self, ecg: Ecg) -> Prediction:
         """Probabilities of every class for one recording of any rate, in any order of leads.
@@ -113,7 +120,8 @@ class Model:
     def save(self, folder: Path) -> None:
         """Write the model's two files to `folder`; the weights first, so that a card never stands alone."""
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
-        tensors[_SEEN] = torch.from_numpy(self.seen.view(np.int64).copy())
+        for name, hashes in ((_SEEN, self.seen), (_PATIENTS, self.seen_patients)):
+            tensors[name] = torch.from_numpy(hashes.view(np.int64).copy())
         weights = save_tensors(tensors)
         with written_aside(folder / WEIGHTS) as aside:
             aside.write_bytes(weights)
@@ -126,6 +134,7 @@ class Model:
             "classes": self.classes,
             "titles": self.titles,
             "thresholds": self.thresholds,
+            "untuned": self.untuned,
             "leads": self.recipe.signal.leads,
             "rate": self.recipe.signal.rate,
             "calibration": self.calibration.to_numbers(),
@@ -153,6 +162,8 @@ class Model:
     def _of(cls, card: dict[str, Any], tensors: dict[str, torch.Tensor], device: torch.device) -> "Model":
         recipe = Recipe.of(card["recipe"], CARD)
         seen = tensors.pop(_SEEN).numpy().view(np.uint64)
+        none = torch.zeros(0, dtype=torch.int64)  # models of before 2026-11-23 did not keep their patients
+        seen_patients = tensors.pop(_PATIENTS, none).numpy().view(np.uint64)
         classes = tuple(card["classes"])
         if {len(card[name]) for name in ("titles", "thresholds")} != {len(classes)}:
             raise ValueError("it needs one title and one threshold for each class")
@@ -171,6 +182,7 @@ class Model:
             calibration=Calibration.from_numbers(card["calibration"]),
             origin=card["origin"],
             seen=seen,
+            seen_patients=seen_patients,
         )
 
 

@@ -1,6 +1,7 @@
 """Simulated collections, as `ecgenough simulate` writes them: superclasses in PTB-XL's layout, or embolism."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +23,11 @@ def open_simulated(root: Path, rate: float | None = None, seed: int = 0) -> Data
 
     Raises WrongRequest if that file is absent or says nothing known.
     """
-    return open_ptbxl(root, rate, seed, name="simulated") if _kind(root) == "superclasses" else _open_embolism(root)
+    dataset = open_ptbxl(root, rate, seed, name="simulated") if _kind(root) == "superclasses" else _open_embolism(root)
+    # Patient 12 of another simulation is somebody else, though all simulated collections have one name.
+    about = json.loads((root / ABOUT).read_text(encoding="utf-8"))
+    cohort = "-".join(str(about.get(part, 0)) for part in ("kind", "records", "seed"))
+    return replace(dataset, patients=tuple(f"{cohort}-{patient}" for patient in dataset.patients))
 
 
 def is_simulated(root: Path) -> bool:

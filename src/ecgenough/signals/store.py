@@ -116,6 +116,12 @@ class Store:
             raise WrongRequest(f'{self.name} has no task "{wanted}". {nearest(wanted, self.tasks)}')
         return self.tasks[wanted]
 
+    def patient_hashes(self, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
+        """`patient_hash` of the patients of these rows; a record without a patient's name is a patient of its own."""
+        names = [self.patients[row] or f"record {self.records[row]}" for row in rows]
+        known = {name: patient_hash(self.name, name) for name in set(names)}
+        return np.array([known[name] for name in names], dtype=np.uint64)
+
     def rows(self, task: str | None, folds: Sequence[int]) -> NDArray[np.int64]:
         """The rows of `signals`, ascending, that take part in the task and lie in one of the folds."""
         return np.flatnonzero(self.task(task).listed & np.isin(self.folds, list(folds)))
@@ -131,6 +137,17 @@ def to_microvolts(signal: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArr
 def waveform_hash(row: bytes) -> int:
     """64 bits of BLAKE2b over a row of counts as stored: equal for equal waveforms, whatever their names."""
     return int.from_bytes(hashlib.blake2b(row, digest_size=8).digest(), "little")
+
+
+def patient_hash(collection: str, patient: str) -> int:
+    """64 bits of BLAKE2b over a patient's name in a collection: patient 12 of another collection is someone else.
+
+    It tells whether two records are of one person without naming the person; it does not hide a name that can be
+    guessed.
+    """
+    key = hashlib.blake2b(collection.encode(), digest_size=32).digest()
+    digest = hashlib.blake2b(patient.encode(errors="surrogateescape"), digest_size=8, key=key).digest()
+    return int.from_bytes(digest, "little")
 
 
 def table_digest(table: bytes) -> str:

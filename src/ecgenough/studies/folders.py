@@ -13,6 +13,7 @@ from ecgenough.files import write_text, written_aside
 from ecgenough.learning.evaluation import Answers
 from ecgenough.scoring.intervals import score
 from ecgenough.signals.store import MICROVOLTS, Store
+from ecgenough.studies.splits import Division
 
 EXAMPLES = 6
 
@@ -37,15 +38,14 @@ def write_data_flow(
     folder: Path,
     store: Store,
     task: str,
-    splits: dict[str, NDArray[np.int64]],
-    leave_out: str | None = None,
-    left_out: Sequence[int] | NDArray[np.int64] = (),
+    division: Division,
+    untuned: Sequence[str] = (),
 ) -> None:
     """How many records and patients came in, were left out and went where: data.json and rejected.csv.
 
-    `left_out` are the rows that the recipe's `leave_out` kept from training and validation.
+    `untuned` are the classes that validation had nothing to say of: not calibrated, and called from 0.5 on.
     """
-    about = store.task(task)
+    about, splits = store.task(task), division.rows
     patients = np.asarray(store.patients)
     flow = {
         "dataset": store.name,
@@ -64,8 +64,8 @@ def write_data_flow(
             for column, label in enumerate(about.classes)
         },
         "folds": {name: sorted({int(fold) for fold in store.folds[rows]}) for name, rows in splits.items()},
-        "left_out": leave_out
-        and {"task": leave_out, "records": len(left_out), "patients": len({store.patients[row] for row in left_out})},
+        **division.to_counts(store),
+        "untuned": list(untuned),
         "store": store.fingerprint,
     }
     write_text(folder / "data.json", json.dumps(flow, indent=2) + "\n")

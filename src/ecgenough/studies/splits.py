@@ -1,6 +1,8 @@
 """Which rows of a store train, choose and test, and which of them must not."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,67 +15,156 @@ from ecgenough.signals.store import Store
 Rows = NDArray[np.int64]
 
 
-def split_rows(store: Store, task: str | None, leave_out: str | None = None) -> dict[str, Rows]:
-    """Rows of the training, validation and test folds, in training and validation without the patients `left_out`.
+@dataclass(frozen=True, eq=False)
+class Division:
+    """The rows of a task that train, choose and test, and what was kept from training and validation, and why.
 
-    Raises WrongRequest where there is nothing to train or choose on, or a task is unknown.
+    `left_out` are rows of patients of the task `leave_out`. `copies` have the waveform of a row that chooses or tests;
+    `twins` are all rows whose waveform another patient's or another fold's row has, `first` the first two of them.
+    """
+
+    rows: dict[str, Rows]
+    leave_out: str | None
+    left_out: Rows
+    copies: Rows
+    twins: Rows
+    first: tuple[str, ...]
+
+    def say(self, store: Store, task: str) -> None:
+        """What goes where, for the person watching."""
+        say(f"{store.name} {task}: {', '.join(f'{len(rows):,} {part}' for part, rows in self.rows.items())} records")
+        if self.leave_out is not None:
+            say(
+                f"left out of training and validation, because their patients are in {self.leave_out}: "
+                f"{len(self.left_out):,} records of {_patients(store, self.left_out):,} patients"
+            )
+        if len(self.twins):
+            say(
+                f"{len(self.twins):,} records of {store.name} have the waveform of a record of another patient or fold "
+                f"(first: {' and '.join(self.first)}); {len(self.copies):,} were left out of training or validation, "
+                "because the other one chooses or tests"
+            )
+
+    def to_counts(self, store: Store) -> dict[str, Any]:
+        """What data.json says of the rows that were kept from training and validation."""
+        counts = {"records": len(self.left_out), "patients": _patients(store, self.left_out)}
+        return {
+            "left_out": None if self.leave_out is None else {"task": self.leave_out, **counts},
+            "repeated": {"records": len(self.twins), "left_out": len(self.copies), "first": list(self.first)},
+        }
+
+
+def divide(store: Store, task: str | None, leave_out: str | None = None) -> Division:
+    """Rows of the training, validation and test folds; training and validation without the patients of `leave_out`.
+
+    A waveform is shown once: what tests is not chosen or learned from, what chooses is not learned from. Raises
+    WrongRequest where there is nothing to train or choose on, or a task is unknown.
     """
     name = store.task(task).name
-    parts = {"train": store.train_folds, "validation": store.validation_folds, "test": store.test_folds}
-    splits = {part: store.rows(name, folds) for part, folds in parts.items()}
-    out = left_out(store, task, leave_out)
+    folds = {"train": store.train_folds, "validation": store.validation_folds, "test": store.test_folds}
+    listed = {part: store.rows(name, numbers) for part, numbers in folds.items()}
+    spared = _of_patients(store, leave_out)
+    rows = {part: every if part == "test" else every[~spared[every]] for part, every in listed.items()}
+    twins = _twins(store, np.concatenate(list(rows.values())))
+    copies = np.concatenate(
+        [
+            _copied(store, rows["train"], rows["validation"], rows["test"]),
+            _copied(store, rows["validation"], rows["test"]),
+        ]
+    )
+    kept = {part: np.setdiff1d(own, copies) for part, own in rows.items()}
     for part in ("train", "validation"):
-        listed = len(splits[part])
-        splits[part] = np.setdiff1d(splits[part], out)
-        if not len(splits[part]):
-            without = f" once the patients of {leave_out} are left out" if listed else ""
+        if not len(kept[part]):
+            without = f" once the patients of {leave_out} are left out" if leave_out and len(listed[part]) else ""
             raise WrongRequest(
-                f"{store.name} has no records of task {name} in its {part} folds ({listed_folds(parts[part])}){without}."
+                f"{store.name} has no records of task {name} in its {part} folds ({listed_folds(folds[part])}){without}."
             )
-    return splits
+    every = np.concatenate([listed["train"], listed["validation"]])
+    return Division(kept, leave_out, every[spared[every]], copies, twins, _first_pair(store, twins))
 
 
-def left_out(store: Store, task: str | None, leave_out: str | None) -> Rows:
-    """The training and validation rows of `task` whose patient has a record in the task `leave_out`.
-
-    With them go records of the same waveform as one of those, whoever's they are said to be.
-    """
-    if leave_out is None:
-        return np.zeros(0, dtype=np.int64)
-    named = store.task(leave_out).listed
-    patients = np.asarray(store.patients)
-    known = np.isin(patients, patients[named]) | np.isin(store.hashes, store.hashes[named])
-    rows = store.rows(task, (*store.train_folds, *store.validation_folds))
-    return rows[known[rows]]
+def split_rows(store: Store, task: str | None, leave_out: str | None = None) -> dict[str, Rows]:
+    """The rows that train, choose and test; see `divide`."""
+    return divide(store, task, leave_out).rows
 
 
-def say_left_out(store: Store, rows: Rows, leave_out: str | None) -> None:
-    """How many records of how many patients `leave_out` keeps from training and validation."""
-    if leave_out is not None:
-        patients = len({store.patients[row] for row in rows})
-        say(
-            f"left out of training and validation, because their patients are in {leave_out}: "
-            f"{len(rows):,} records of {patients:,} patients"
+def check_choosing(store: Store, task: str, validation: Rows, select: str) -> None:
+    """Raise WrongRequest where a ranking is to choose the epoch, but no class can be ranked on these rows."""
+    positives = store.task(task).labels[validation].sum(axis=0)
+    if select in ("macro_auc", "macro_average_precision") and not ((0 < positives) & (positives < len(validation))).any():
+        raise WrongRequest(
+            f"training.select is {select}, but no class of {task} has both positives and negatives in the validation "
+            f"folds ({listed_folds(store.validation_folds)}) of {store.name}. Use other folds, or training.select=loss."
         )
 
 
 def refuse_overlap(model: Model, store: Store, task: str | None = None) -> None:
-    """Raises WrongRequest where the task's records in the store hold waveforms that the model has learned from.
+    """Raises WrongRequest where the task has records, or other records of patients, that the model has learned from.
 
     One pretrained without labels may go on with the same records, but not be tested on them.
     """
-    known = np.isin(store.hashes, model.seen) & store.task(task).listed
+    about = store.task(task)
+    rows = np.flatnonzero(about.listed)
     if model.task == PRETRAINED:  # it has seen no label, so only what it will be tested on must be new to it
-        known &= np.isin(store.folds, store.test_folds)
-    if known.any():
-        name = store.task(task).name
-        first = store.records[int(np.flatnonzero(known)[0])]
+        rows = rows[np.isin(store.folds[rows], store.test_folds)]
+    way_out = f"Train the source without these patients: --leave-out {about.name}."
+    records = rows[np.isin(store.hashes[rows], model.seen)]
+    if len(records):
         raise WrongRequest(
-            f"{int(known.sum())} records of {store.name} (first: {first}) were among those the source model learned from; "
-            f"their figures would be too good. Train the source without these patients: --leave-out {name}."
+            f"{len(records):,} records of {store.name} (first: {store.records[records[0]]}) were among those the source "
+            f"model learned from; their figures would be too good. {way_out}"
         )
+    known = rows[np.isin(store.patient_hashes(rows), model.seen_patients)]
+    if len(known):
+        raise WrongRequest(
+            f"{_patients(store, known):,} patients of {store.name} (first: {store.patients[known[0]]}) were among those "
+            f"the source model learned from; their figures would be too good. {way_out} If they are other people, give "
+            "this collection another name."
+        )
+
+
+def seen_rows(model: Model, store: Store, rows: Rows) -> Rows:
+    """Which of `rows` the model learned from or was chosen on, themselves or by another record of their patient."""
+    known = np.isin(store.hashes[rows], model.seen) | np.isin(store.patient_hashes(rows), model.seen_patients)
+    return rows[known]
 
 
 def listed_folds(folds: Sequence[int]) -> str:
     """Fold numbers as people read them."""
     return ", ".join(map(str, folds)) or "none"
+
+
+def _of_patients(store: Store, task: str | None) -> NDArray[np.bool_]:
+    """Which rows `[records]` are of a patient of `task`, or have the waveform of one of its records."""
+    if task is None:
+        return np.zeros(len(store.records), dtype=np.bool_)
+    named = np.flatnonzero(store.task(task).listed)
+    hashes = store.patient_hashes(np.arange(len(store.records)))
+    return np.isin(hashes, hashes[named]) | np.isin(store.hashes, store.hashes[named])
+
+
+def _copied(store: Store, rows: Rows, *others: Rows) -> Rows:
+    """Those of `rows` whose waveform one of the other rows has."""
+    return rows[np.isin(store.hashes[rows], store.hashes[np.concatenate(others)])]
+
+
+def _twins(store: Store, rows: Rows) -> Rows:
+    """Those of `rows` whose waveform is also that of another patient or in another fold, twins side by side."""
+    rows = rows[np.argsort(store.hashes[rows], kind="stable")]
+    starts = np.flatnonzero(np.diff(store.hashes[rows])) + 1
+    groups = [group for group in np.split(rows, starts) if len(group) > 1]
+    apart = [group for group in groups if len({(store.patients[row], int(store.folds[row])) for row in group}) > 1]
+    return np.concatenate(apart) if apart else np.zeros(0, dtype=np.int64)
+
+
+def _first_pair(store: Store, twins: Rows) -> tuple[str, ...]:
+    """The first record that has a twin, and that twin."""
+    if not len(twins):
+        return ()
+    first = int(twins.min())
+    same = np.sort(twins[store.hashes[twins] == store.hashes[first]])
+    return tuple(store.records[row] for row in same[:2])
+
+
+def _patients(store: Store, rows: Rows) -> int:
+    return len(set(store.patient_hashes(rows).tolist()))
