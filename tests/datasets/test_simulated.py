@@ -42,7 +42,7 @@ def test_embolism_is_one_binary_task(tmp_path: Path) -> None:
     assert dataset.task(None).classes == ("embolism",)
     assert dataset.task(None).labels.tolist() == [[0], [1]]
     assert dataset.paths == ("records500/00001.hea", "records500/00002.hea")
-    assert dataset.patients == ("embolism-0-0-p1", "embolism-0-0-p2")
+    assert dataset.patients == ("embolism-3-0-p1", "embolism-3-0-p2")
     assert dataset.folds.tolist() == [1, 10]
     assert dataset.ages.tolist() == [50, 61.5]
     assert dataset.sexes == ("female", "male")

@@ -124,3 +124,21 @@ def test_gradients_reach_every_parameter(network: Network) -> None:
         assert parameter.grad is not None, key
         assert parameter.grad.isfinite().all(), key
         assert parameter.grad.any(), key
+
+
+@torch.no_grad()
+def test_kept_leads_are_read_as_if_the_others_were_silent(name: str, network: Network) -> None:
+    """And what is left, down to a single lead, is an ordinary network whose weights can be saved and loaded."""
+    for leads, kept in ((12, [0, 1, 7, 3]), (4, [2])):
+        batch = torch.randn(2, leads, 250)
+        silenced = torch.zeros_like(batch)
+        silenced[:, kept] = batch[:, kept]
+        expected = network(silenced)
+        network.keep_leads(kept)
+        assert network.leads == len(kept)
+        torch.testing.assert_close(network(batch[:, kept]), expected, rtol=1e-4, atol=1e-5)
+        with torch.device("meta"):
+            ordinary = networks.build(name, leads=len(kept), classes=network.classes).eval()
+        ordinary.load_state_dict(network.state_dict(), assign=True)
+        assert torch.equal(ordinary(batch[:, kept]), network(batch[:, kept]))
+    assert all(parameter.requires_grad for parameter in network.parameters())

@@ -1,5 +1,8 @@
 """What every network offers, so that transfer, explanation and export are written once."""
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor, nn
 
 from ecgenough.errors import WrongRequest
@@ -55,6 +58,28 @@ class Network(nn.Module):
         fresh = nn.Linear(self.head.in_features, classes)
         self.head = fresh.to(self.head.weight)
         self.classes = classes
+
+    def lead_weights(self) -> list[tuple[nn.Module, str, int]]:
+        """The weights that read the leads, each as its layer, its name there and the axis along which leads lie.
+
+        Of most families it is the first convolution alone.
+        """
+        first = next(layer for layer in self.modules() if isinstance(layer, nn.Conv1d))
+        return [(first, "weight", 1)]
+
+    def keep_leads(self, kept: Sequence[int]) -> None:
+        """Read only those of the leads, in that order: what the network made of the others, had they been silent.
+
+        The weights that read the others are dropped, everything else stays.
+        """
+        for layer, name, axis in self.lead_weights():
+            weight: Tensor = getattr(layer, name).detach()
+            index = torch.tensor(list(kept), device=weight.device)
+            setattr(layer, name, nn.Parameter(weight.index_select(axis, index)))
+            for counted in ("in_channels", "input_size"):
+                if hasattr(layer, counted):
+                    setattr(layer, counted, len(kept))
+        self.leads = len(kept)
 
     def undecayed(self) -> list[nn.Parameter]:
         """What weight decay leaves alone: biases, norms, and what a module lists in `undecayed_names`."""

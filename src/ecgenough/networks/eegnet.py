@@ -64,6 +64,9 @@ class EegNet(Network):
     def stages(self) -> list[nn.Module]:
         return [self.temporal, self.mixture, self.after_mixture, self.separable, self.head]
 
+    def lead_weights(self) -> list[tuple[nn.Module, str, int]]:
+        return [(self.mixture, "weight", 2)]
+
     @torch.no_grad()
     def constrain(self) -> None:
         """Each mixture of leads has a norm of at most 1, each class of the head one of at most 0.25."""

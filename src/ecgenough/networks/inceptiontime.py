@@ -1,5 +1,8 @@
 """InceptionTime: convolutions of three lengths side by side."""
 
+from collections.abc import Sequence
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,7 +20,7 @@ class InceptionBlock(nn.Module):
 
     def __init__(self, inputs: int, filters: int) -> None:
         super().__init__()
-        self.bottleneck = nn.Conv1d(inputs, filters, 1, bias=False) if inputs > 1 else nn.Identity()
+        self.bottleneck: nn.Module = nn.Conv1d(inputs, filters, 1, bias=False) if inputs > 1 else nn.Identity()
         narrow = filters if inputs > 1 else inputs
         self.branches = nn.ModuleList(
             nn.Conv1d(narrow, filters, kernel, padding=kernel // 2, bias=False) for kernel in KERNELS
@@ -29,6 +32,17 @@ class InceptionBlock(nn.Module):
         narrow = self.bottleneck(signal)
         side_by_side = torch.cat([*(branch(narrow) for branch in self.branches), self.pooled(signal)], dim=1)
         return F.relu(self.norm(side_by_side))
+
+    @torch.no_grad()
+    def fold_bottleneck(self) -> None:
+        """Multiply the bottleneck into the convolutions over it: a block with a single input is built without one."""
+        if not isinstance(self.bottleneck, nn.Conv1d):
+            return
+        for branch in self.branches:
+            assert isinstance(branch, nn.Conv1d)
+            branch.weight = nn.Parameter(torch.einsum("oik,ij->ojk", branch.weight, self.bottleneck.weight[:, :, 0]))
+            branch.in_channels = 1
+        self.bottleneck = nn.Identity()
 
 
 class InceptionGroup(nn.Module):
@@ -65,6 +79,18 @@ class InceptionTime(Network):
     def features(self, ecg: Tensor) -> Tensor:
         features: Tensor = self.groups(ecg)
         return features
+
+    def lead_weights(self) -> list[tuple[nn.Module, str, int]]:
+        group = cast(InceptionGroup, self.groups[0])
+        block = cast(InceptionBlock, group.blocks[0])
+        narrowing = [block.bottleneck] if isinstance(block.bottleneck, nn.Conv1d) else [*block.branches]
+        return [(layer, "weight", 1) for layer in (*narrowing, block.pooled[1], group.shortcut[0])]
+
+    @torch.no_grad()
+    def keep_leads(self, kept: Sequence[int]) -> None:
+        super().keep_leads(kept)
+        if len(kept) == 1:
+            cast(InceptionBlock, cast(InceptionGroup, self.groups[0]).blocks[0]).fold_bottleneck()
 
     def stages(self) -> list[nn.Module]:
         return [*self.groups, self.head]

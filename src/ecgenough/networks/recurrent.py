@@ -76,5 +76,9 @@ class RecurrentNetwork(Network):
     def pool(self, features: Tensor) -> Tensor:
         return self.recurrence.last(features)
 
+    def lead_weights(self) -> list[tuple[nn.Module, str, int]]:
+        cells = self.recurrence.cells
+        return [(cells, name, 1) for name, _ in cells.named_parameters() if name.startswith("weight_ih_l0")]
+
     def stages(self) -> list[nn.Module]:
         return [self.recurrence, self.head]

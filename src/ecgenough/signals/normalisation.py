@@ -2,7 +2,7 @@
 
 import math
 import mmap
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -59,6 +59,10 @@ class Normaliser(nn.Module):
             together = mask.expand_as(ecg).flatten(1)[:, None]
             normalised = _KINDS[self.kind](ecg.flatten(1)[:, None], together).view_as(ecg)
         return normalised.mul_(mask)
+
+    def keep_leads(self, kept: Sequence[int]) -> "Normaliser":
+        """The same for those of its leads alone, in that order; each keeps the scale it had."""
+        return Normaliser(self.kind, self.across, None if self.scale is None else self.scale[list(kept)])
 
     def to_settings(self) -> dict[str, Any]:
         """Plain values for JSON: kind, across, and the scale as a list of mV."""

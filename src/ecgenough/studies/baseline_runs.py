@@ -18,11 +18,11 @@ from ecgenough.files import write_text
 from ecgenough.learning.evaluation import Answers
 from ecgenough.progress import say
 from ecgenough.scoring.calibration import Calibration
-from ecgenough.scoring.thresholds import choose_thresholds
 from ecgenough.signals.store import Store
+from ecgenough.studies.deciding import decide
 from ecgenough.studies.folders import write_data_flow, write_evaluation
-from ecgenough.studies.runs import calibrate, interval_text
-from ecgenough.studies.splits import split_rows
+from ecgenough.studies.runs import interval_text
+from ecgenough.studies.splits import divide
 
 FORMAT = 1
 CARD = "baseline.json"
@@ -40,15 +40,15 @@ class Decisions:
     thresholds: tuple[float, ...]
     calibration: Calibration
     seen: NDArray[np.uint64]
+    untuned: tuple[str, ...]
 
     @classmethod
     def chosen_on(cls, validation: Answers, store: Store, task: str, train: NDArray[np.int64]) -> Self:
         """Calibration and thresholds from the validation records, by the same rules as for networks."""
-        calibration = calibrate(validation)
-        calibrated = calibration.apply(validation.probabilities)
-        thresholds = choose_thresholds(validation.labels > 0.5, calibrated, rule="g_mean").values
+        classes = store.task(task).classes
+        decided = decide(validation, classes)
         seen = np.unique(store.hashes[np.concatenate([train, validation.rows])])
-        return cls(task, store.task(task).classes, tuple(map(float, thresholds)), calibration, seen)
+        return cls(task, classes, decided.thresholds, decided.calibration, seen, decided.untuned)
 
     def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probabilities of logits `[records, classes]`."""
@@ -72,7 +72,9 @@ def run_baseline(name: str, store: Store, task: str | None, out: Path, seed: int
     }
     if _finished(out, card):
         return out
-    splits = split_rows(store, card["task"])
+    division = divide(store, card["task"])
+    division.say(store, card["task"])
+    splits = division.rows
     started = time.perf_counter()
     fitted = baselines.fit(name, store, card["task"], splits["train"], seed)
     card["seconds"] = {"fit": round(time.perf_counter() - started, 1)}
@@ -82,13 +84,13 @@ def run_baseline(name: str, store: Store, task: str | None, out: Path, seed: int
         if len(splits[part])
     }
     decisions = Decisions.chosen_on(answers["validation"], store, card["task"], splits["train"])
-    write_data_flow(out, store, card["task"], splits)
+    write_data_flow(out, store, card["task"], division, decisions.untuned)
     folds = {"validation": store.validation_folds, "test": store.test_folds}
     for part, said in answers.items():
         seen = len(said.rows) if part == "validation" else 0
         metrics = write_evaluation(out / part, store, decisions, said, folds[part], seen)
         say(f"{name}: {part} macro AUC {interval_text(metrics['macro']['auc'])} on {metrics['records']:,} records")
-    card |= {"classes": decisions.classes, "thresholds": decisions.thresholds}
+    card |= {"classes": decisions.classes, "thresholds": decisions.thresholds, "untuned": decisions.untuned}
     card |= {"calibration": decisions.calibration.to_numbers(), "about": dict(fitted.about()), "versions": _versions()}
     write_text(out / CARD, json.dumps(card, indent=2) + "\n")
     return out

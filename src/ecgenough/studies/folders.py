@@ -1,12 +1,13 @@
 """What a run leaves on disk: data.json, rejected.csv, and an evaluation's metrics.json, predictions.csv, examples.npz."""
 
+import csv
+import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ecgenough.files import write_text, written_aside
@@ -69,8 +70,7 @@ def write_data_flow(
         "store": store.fingerprint,
     }
     write_text(folder / "data.json", json.dumps(flow, indent=2) + "\n")
-    rejected = pd.DataFrame(list(store.rejected), columns=["record", "reason"])
-    write_text(folder / "rejected.csv", rejected.to_csv(index=False))
+    write_text(folder / "rejected.csv", _csv(("record", "reason"), store.rejected))
 
 
 def write_evaluation(
@@ -93,14 +93,34 @@ def write_evaluation(
     thresholds = np.asarray(model.thresholds)
     scores = score(labels, probabilities, thresholds, patients, model.classes, resamples=resamples)
     metrics = {"dataset": store.name, "task": model.task, "folds": list(folds), "seen": seen, **scores}
-    table = pd.DataFrame({"record": np.asarray(store.records)[rows], "patient": patients, "fold": store.folds[rows]})
-    named = dict(zip([f"p_{name}" for name in model.classes], probabilities.T, strict=True))
-    truth = dict(zip([f"y_{name}" for name in model.classes], labels.T.astype(int), strict=True))
-    table = pd.concat([table, pd.DataFrame({**named, **truth})], axis=1)
-    write_text(folder / "predictions.csv", table.to_csv(index=False, float_format="%.9g"))
+    write_text(folder / "predictions.csv", _predictions(store, model.classes, rows, probabilities, labels))
     _write_examples(folder / "examples.npz", store, rows[_telling(labels, probabilities, thresholds)])
     write_text(folder / "metrics.json", json.dumps(metrics, indent=2) + "\n")
     return metrics
+
+
+def _predictions(
+    store: Store,
+    classes: Sequence[str],
+    rows: NDArray[np.int64],
+    probabilities: NDArray[np.float64],
+    labels: NDArray[np.bool_],
+) -> str:
+    columns = ("record", "patient", "fold", *(f"{kind}_{name}" for kind in "py" for name in classes))
+    listed = zip(rows.tolist(), probabilities.tolist(), labels.astype(int).tolist(), strict=True)
+    lines = (
+        (store.records[row], store.patients[row], store.folds[row], *(f"{value:.9g}" for value in said), *truth)
+        for row, said, truth in listed
+    )
+    return _csv(columns, lines)
+
+
+def _csv(columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(lines)
+    return text.getvalue()
 
 
 def _telling(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from ecgenough import networks
@@ -16,9 +17,10 @@ from ecgenough.recipe import Recipe
 from ecgenough.scoring.calibration import Calibration
 from ecgenough.signals.normalisation import fit_normaliser
 from ecgenough.signals.store import Store
+from ecgenough.studies.beginning import CHECKPOINT, RECIPE, begin, finished
 from ecgenough.studies.folders import write_data_flow
-from ecgenough.studies.runs import Run, finished, origin, waveforms
-from ecgenough.studies.splits import left_out, say_left_out, split_rows
+from ecgenough.studies.runs import Run, origin
+from ecgenough.studies.splits import divide
 
 
 def run_pretraining(store: Store, recipe: Recipe, out: Path, device: str = "auto") -> Path:
@@ -33,30 +35,29 @@ def run_pretraining(store: Store, recipe: Recipe, out: Path, device: str = "auto
     if finished(out, recipe, store, source=None):
         return out
     store = without_labels(store)
-    splits = split_rows(store, PRETRAINED, recipe.leave_out)
-    spared = left_out(store, PRETRAINED, recipe.leave_out)
-    run = Run(store, recipe, out, fabric, splits, fit_normaliser(recipe.normalisation, store, splits["train"]))
+    division = divide(store, PRETRAINED, recipe.leave_out)
+    splits = division.rows
+    run = Run(store, recipe, out, fabric, division, fit_normaliser(recipe.normalisation, store, splits["train"]))
     torch.manual_seed(recipe.seed)
     network = networks.build(recipe.network.name, leads=len(recipe.signal.leads), classes=1, **recipe.network.options)
     objective = build_objective(settings, network, store.rate)
     learner = SelfSupervised(objective, store, splits, recipe, run.normaliser, fabric)
     _say_beginning(run, network, parameter_count(objective))
-    say_left_out(store, spared, recipe.leave_out)
-    out.mkdir(parents=True, exist_ok=True)
+    if fabric.is_global_zero:
+        begin(out, recipe)
     progress = learn(learner, recipe, out, fabric)
     if fabric.is_global_zero:
-        write_data_flow(out, store, PRETRAINED, splits, recipe.leave_out, spared)
-        write_text(out / "recipe.yaml", recipe.to_yaml())
+        write_data_flow(out, store, PRETRAINED, division)
+        write_text(out / RECIPE, recipe.to_yaml())
         _model(run, network, progress.best_epoch).save(out / "model")
-        (out / "checkpoint.pt").unlink(missing_ok=True)
+        (out / CHECKPOINT).unlink(missing_ok=True)
         loss = progress.log[progress.best_epoch - 1]["validation_loss"]
         say(f"epoch {progress.best_epoch} kept; validation loss {loss:.4f}; written to {out}, for ecgenough transfer")
     return out
 
 
 def _say_beginning(run: Run, network: Network, learning: int) -> None:
-    counts = ", ".join(f"{len(rows):,} {name}" for name, rows in run.splits.items())
-    say(f"{run.store.name}, without labels: {counts} records; the test records are left alone")
+    run.division.say(run.store, "without labels")
     network_size = sum(weight.numel() for weight in network.parameters())
     say(f"{run.recipe.network.name}: {network_size:,} parameters; {learning:,} learn, the objective's own among them")
 
@@ -71,6 +72,7 @@ def _model(run: Run, network: Network, epoch: int) -> Model:
         thresholds=(),
         normaliser=run.normaliser,
         calibration=Calibration.none(0),
-        origin=origin(run, epoch, source=None),
-        seen=waveforms(run),
+        origin=origin(run, epoch),
+        seen=np.unique(run.store.hashes[run.learned_from]),
+        seen_patients=np.unique(run.store.patient_hashes(run.learned_from)),
     )

@@ -15,6 +15,8 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from ecgenough import networks
+from ecgenough.datasets.table import Task
+from ecgenough.ecg import STANDARD_LEADS
 from ecgenough.errors import WrongRequest
 from ecgenough.files import write_text
 from ecgenough.learning.evaluation import Answers, answer
@@ -25,25 +27,57 @@ from ecgenough.model import Model, weights_digest
 from ecgenough.networks.contract import Network, parameter_count
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
-from ecgenough.scoring.calibration import Calibration, fit_platt
-from ecgenough.scoring.thresholds import choose_thresholds
 from ecgenough.signals.batches import Batches
 from ecgenough.signals.normalisation import Normaliser, fit_normaliser
 from ecgenough.signals.store import Store
+from ecgenough.studies.beginning import CHECKPOINT, RECIPE, begin, finished
+from ecgenough.studies.deciding import decide
 from ecgenough.studies.folders import write_data_flow, write_evaluation
-from ecgenough.studies.splits import left_out, listed_folds, refuse_overlap, say_left_out, split_rows
+from ecgenough.studies.splits import (
+    Division,
+    check_choosing,
+    divide,
+    listed_folds,
+    refuse_overlap,
+    seen_rows,
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """The model that a transfer begins as, where it lies, and the digest of its weights."""
+
+    folder: str
+    weights: str
+    model: Model
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Source":
+        """Read the model of a folder. Raises what `Model.load` does."""
+        return cls(str(folder), weights_digest(folder), Model.load(folder))
 
 
 @dataclass(frozen=True)
 class Run:
-    """A training about to happen: its records, its recipe, its network and its folder."""
+    """A training about to happen: its records, its recipe, its folder, and the model it begins as, if any."""
 
     store: Store
     recipe: Recipe
     out: Path
     fabric: Fabric
-    splits: dict[str, NDArray[np.int64]]
+    division: Division
     normaliser: Normaliser
+    source: Source | None = None
+
+    @property
+    def splits(self) -> dict[str, NDArray[np.int64]]:
+        """The rows that train, choose and test."""
+        return self.division.rows
+
+    @property
+    def learned_from(self) -> NDArray[np.int64]:
+        """The rows that the run learns from or chooses on."""
+        return np.concatenate([self.splits["train"], self.splits["validation"]])
 
     @property
     def task(self) -> str:
@@ -69,12 +103,17 @@ def train(store: Store, recipe: Recipe, out: Path, device: str = "auto") -> Path
     An interrupted run goes on from its checkpoint; a finished one of the same recipe and data is left as it is.
     Raises WrongRequest where `out` holds another run or the task's folds are empty.
     """
+    if recipe.transfer is not None:
+        raise WrongRequest("this recipe carries a trained model over. Use ecgenough transfer, or set transfer=null.")
+    _refuse_pretraining(recipe)
     fabric = open_fabric(recipe.training.precision, device)
     recipe = recipe.model_copy(update={"task": store.task(recipe.task).name})
     if finished(out, recipe, store, source=None):
         return out
-    splits = split_rows(store, recipe.task, recipe.leave_out)
-    run = Run(store, recipe, out, fabric, splits, fit_normaliser(recipe.normalisation, store, splits["train"]))
+    division = divide(store, recipe.task, recipe.leave_out)
+    check_choosing(store, store.task(recipe.task).name, division.rows["validation"], recipe.training.select)
+    normaliser = fit_normaliser(recipe.normalisation, store, division.rows["train"])
+    run = Run(store, recipe, out, fabric, division, normaliser)
     torch.manual_seed(recipe.seed)
     network = networks.build(
         recipe.network.name,
@@ -92,35 +131,57 @@ def transfer(source: str | Path, store: Store, recipe: Recipe, out: Path, device
     The recipe must condition as the source does (`recipe_for_transfer`). Raises WrongRequest where records of the
     store were among those the source learned from.
     """
+    _refuse_pretraining(recipe)
     fabric = open_fabric(recipe.training.precision, device)
     recipe = recipe.model_copy(update={"task": store.task(recipe.task).name})
     if finished(out, recipe, store, source=source):
         return out
-    model = Model.load(source)
-    refuse_overlap(model, store, recipe.task)
-    splits = split_rows(store, recipe.task, recipe.leave_out)
-    normaliser = model.normaliser.to(fabric.device)
-    run = Run(store, recipe, out, fabric, splits, normaliser)
-    classes = store.task(run.task).classes
+    began = Source.load(source)
+    refuse_overlap(began.model, store, recipe.task)
+    division = divide(store, recipe.task, recipe.leave_out)
+    check_choosing(store, store.task(recipe.task).name, division.rows["validation"], recipe.training.select)
     torch.manual_seed(recipe.seed)
-    network = model.network
-    network.reset_head(len(classes))
-    shared = [name for name in classes if name in model.classes]
-    messages = [f"{len(shared)} of {len(classes)} classes are also the source's: {', '.join(shared) or 'none'}."]
+    network, normaliser, messages = _begun_as(began.model, store.task(recipe.task), recipe)
+    run = Run(store, recipe, out, fabric, division, normaliser.to(fabric.device), began)
     mode = recipe.transfer.mode if recipe.transfer else "full"
     everything = parameter_count(network)
     learned = Adaptation(copy.deepcopy(network), recipe.transfer or SCRATCH).learned(recipe.training.epochs)
-    say(f"transfer {mode}: {learned:,} of {everything:,} parameters learn. {messages[0]}")
+    say(f"transfer {mode}: {learned:,} of {everything:,} parameters learn. {' '.join(messages)}")
     about = {"from": str(source), "mode": mode, "trained_parameters": learned, "all_parameters": everything}
-    write_text(out / "transfer.json", json.dumps({**about, "messages": messages}, indent=2) + "\n")
-    _carry_out(run, network, str(source))
+    _carry_out(run, network, {**about, "messages": messages})
     return out
 
 
+def _begun_as(model: Model, task: Task, recipe: Recipe) -> tuple[Network, Normaliser, list[str]]:
+    """The source's network with a fresh head for the task, reading the leads that the target has; and what to say."""
+    network, normaliser, leads = model.network, model.normaliser, model.recipe.signal.leads
+    network.reset_head(len(task.classes))
+    shared = [name for name in task.classes if name in model.classes]
+    messages = [f"{len(shared)} of {len(task.classes)} classes are also the source's: {', '.join(shared) or 'none'}."]
+    if recipe.signal.leads != leads:
+        kept = [leads.index(lead) for lead in recipe.signal.leads]
+        network.keep_leads(kept)
+        normaliser = normaliser.keep_leads(kept)
+        dropped = [lead for lead in leads if lead not in recipe.signal.leads]
+        messages.append(f"The target has no {', '.join(dropped)}: the weights that read them are dropped.")
+    return network, normaliser, messages
+
+
 def recipe_for_transfer(model: Model, recipe: Recipe) -> Recipe:
-    """The recipe with everything the pretrained network fixes: conditioning, crop, normalisation, network."""
-    fixed = ("signal", "crop", "normalisation", "network")
-    return recipe.model_copy(update={name: getattr(model.recipe, name) for name in fixed})
+    """The recipe with everything the pretrained network fixes: conditioning, crop, normalisation, network.
+
+    Its leads may be fewer than the source's, where `signal.leads` says so. Raises WrongRequest for a lead that the
+    source does not read.
+    """
+    theirs, asked = model.recipe.signal, recipe.signal.leads
+    if asked == STANDARD_LEADS:
+        asked = theirs.leads
+    if unknown := [lead for lead in asked if lead not in theirs.leads]:
+        raise WrongRequest(
+            f"signal.leads asks for {unknown[0]}, which the source model does not read; it reads {', '.join(theirs.leads)}."
+        )
+    fixed = {name: getattr(model.recipe, name) for name in ("crop", "normalisation", "network")}
+    return recipe.model_copy(update={**fixed, "signal": theirs.model_copy(update={"leads": asked})})
 
 
 def evaluate(
@@ -153,91 +214,79 @@ def evaluate(
         )
     batches = Batches(store, rows, task.name, model.recipe, model.normaliser.to(fabric.device), fabric.device)
     answers = answer(model.network.to(fabric.device), batches, fabric.autocast())
-    seen = int(np.isin(store.hashes[rows], model.seen).sum())
+    seen = len(seen_rows(model, store, rows))
     if seen:
-        say(f"{seen:,} of these {len(rows):,} records trained or chose this model: its figures on them are too good.")
+        say(
+            f"{seen:,} of these {len(rows):,} records, or others of their patients, trained or chose this model: its "
+            "figures on them are too good."
+        )
     return write_evaluation(out, store, model, answers, folds, seen)
 
 
-def _carry_out(run: Run, network: Network, source: str | None = None) -> None:
-    if source is None and run.recipe.transfer is not None:
-        raise WrongRequest("this recipe carries a trained model over. Use ecgenough transfer, or set transfer=null.")
-    if run.recipe.pretraining is not None:
+def _refuse_pretraining(recipe: Recipe) -> None:
+    if recipe.pretraining is not None:
         raise WrongRequest("this recipe pretrains without labels. Use ecgenough pretrain, or another recipe.")
+
+
+def _carry_out(run: Run, network: Network, about_transfer: dict[str, Any] | None = None) -> None:
     splits = Splits(run.training(), run.validation())
-    say(
-        f"{run.store.name} {run.task}: {', '.join(f'{len(rows):,} {name}' for name, rows in run.splits.items())} records"
-    )
-    out = left_out(run.store, run.task, run.recipe.leave_out)
-    say_left_out(run.store, out, run.recipe.leave_out)
+    run.division.say(run.store, run.task)
     say(f"{run.recipe.network.name}: {parameter_count(network):,} parameters; {splits.train.placement}")
-    run.out.mkdir(parents=True, exist_ok=True)
+    if run.fabric.is_global_zero:
+        begin(run.out, run.recipe)
     labels = torch.from_numpy(run.store.task(run.task).labels[run.splits["train"]]).to(run.fabric.device)
     loss = build_loss(run.recipe.loss, labels)
     progress = fit(network, loss, splits, run.recipe, run.out, run.fabric)
     if not run.fabric.is_global_zero:
         return
     validation = answer(network, splits.validation, run.fabric.autocast())
-    model = _model(run, network, validation, progress, source)
-    write_data_flow(run.out, run.store, run.task, run.splits, run.recipe.leave_out, out)
+    model = _model(run, network, validation, progress)
+    write_data_flow(run.out, run.store, run.task, run.division, model.untuned)
     metrics = write_evaluation(
         run.out / "validation", run.store, model, validation, run.store.validation_folds, len(validation.rows)
     )
-    write_text(run.out / "recipe.yaml", run.recipe.to_yaml())
+    write_text(run.out / RECIPE, run.recipe.to_yaml())
+    if about_transfer:
+        write_text(run.out / "transfer.json", json.dumps(about_transfer, indent=2) + "\n")
     model.save(run.out / "model")
-    (run.out / "checkpoint.pt").unlink(missing_ok=True)
+    (run.out / CHECKPOINT).unlink(missing_ok=True)
     say(
         f"epoch {progress.best_epoch} kept; validation macro AUC {interval_text(metrics['macro']['auc'])}; written to {run.out}"
     )
 
 
-def _model(run: Run, network: Network, validation: Answers, progress: Progress, source: str | None) -> Model:
+def _model(run: Run, network: Network, validation: Answers, progress: Progress) -> Model:
     about = run.store.task(run.task)
-    calibration = calibrate(validation)
-    probabilities = calibration.apply(validation.probabilities)
-    thresholds = choose_thresholds(validation.labels > 0.5, probabilities, rule="g_mean").values
-    earlier = Model.load(source).seen if source else np.zeros(0, np.uint64)
+    decided = decide(validation, about.classes)
+    earlier = run.source.model if run.source else None
+    waveforms, patients = run.store.hashes[run.learned_from], run.store.patient_hashes(run.learned_from)
     return Model(
         network=network,
         recipe=run.recipe,
         task=about.name,
         classes=about.classes,
         titles=about.titles or about.classes,
-        thresholds=tuple(float(threshold) for threshold in thresholds),
+        thresholds=decided.thresholds,
         normaliser=run.normaliser,
-        calibration=calibration,
-        origin=origin(run, progress.best_epoch, source),
-        seen=np.union1d(earlier, waveforms(run)).astype(np.uint64),
+        calibration=decided.calibration,
+        origin=origin(run, progress.best_epoch),
+        seen=np.union1d(waveforms, earlier.seen if earlier else waveforms),
+        seen_patients=np.union1d(patients, earlier.seen_patients if earlier else patients),
     )
 
 
-def origin(run: Run, epoch: int, source: str | None) -> dict[str, Any]:
+def origin(run: Run, epoch: int) -> dict[str, Any]:
     """Where the model of a run came from: data, recipe, the model it began as, the epoch kept, the machine."""
     return {
         "dataset": run.store.name,
         "store": run.store.fingerprint,
         "recipe": run.recipe.fingerprint(),
-        "source": source,
-        "source_weights": weights_digest(source) if source else None,
+        "source": run.source.folder if run.source else None,
+        "source_weights": run.source.weights if run.source else None,
         "epoch": epoch,
         "folds": {"train": list(run.store.train_folds), "validation": list(run.store.validation_folds)},
         "environment": environment(run.fabric.device),
     }
-
-
-def waveforms(run: Run) -> NDArray[np.uint64]:
-    """Hashes of the records that a run learns from or chooses on."""
-    rows = np.concatenate([run.splits["train"], run.splits["validation"]])
-    return np.asarray(run.store.hashes[rows], dtype=np.uint64)
-
-
-def calibrate(validation: Answers) -> Calibration:
-    """Platt scaling per class on the validation records; a class ranked backwards there stays as it is."""
-    fitted = fit_platt(validation.labels > 0.5, validation.probabilities)
-    kept = [slope > 0 for slope in fitted.slope]
-    slope = tuple(value if keep else 1.0 for value, keep in zip(fitted.slope, kept, strict=True))
-    intercept = tuple(value if keep else 0.0 for value, keep in zip(fitted.intercept, kept, strict=True))
-    return Calibration(slope, intercept, fitted.absent)
 
 
 def environment(device: torch.device) -> dict[str, str]:
@@ -250,16 +299,3 @@ def environment(device: torch.device) -> dict[str, str]:
 def interval_text(figure: dict[str, float]) -> str:
     """A figure with its interval, as people read it: 0.912 (0.901-0.922)."""
     return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
-
-
-def finished(out: Path, recipe: Recipe, store: Store, source: str | Path | None) -> bool:
-    """Whether `out` holds this very run, done. Raises WrongRequest where it holds another."""
-    if not (out / "model" / "model.json").exists():
-        return False
-    origin = Model.load(out).origin
-    began_as = weights_digest(source) if source else None
-    asked = (recipe.fingerprint(), store.fingerprint, began_as)
-    if (origin["recipe"], origin["store"], origin.get("source_weights")) != asked:
-        raise WrongRequest(f"{out} holds another run. Choose another --out, or delete that folder.")
-    say(f"{out} holds this run already; nothing to do.")
-    return True

@@ -91,7 +91,10 @@ def split_rows(store: Store, task: str | None, leave_out: str | None = None) -> 
 def check_choosing(store: Store, task: str, validation: Rows, select: str) -> None:
     """Raise WrongRequest where a ranking is to choose the epoch, but no class can be ranked on these rows."""
     positives = store.task(task).labels[validation].sum(axis=0)
-    if select in ("macro_auc", "macro_average_precision") and not ((0 < positives) & (positives < len(validation))).any():
+    if (
+        select in ("macro_auc", "macro_average_precision")
+        and not ((positives > 0) & (positives < len(validation))).any()
+    ):
         raise WrongRequest(
             f"training.select is {select}, but no class of {task} has both positives and negatives in the validation "
             f"folds ({listed_folds(store.validation_folds)}) of {store.name}. Use other folds, or training.select=loss."

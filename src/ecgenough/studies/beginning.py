@@ -1,0 +1,75 @@
+"""What is looked at before a run begins: whether its folder can be written to and is its own, and is it done already."""
+
+import tempfile
+from pathlib import Path
+
+from ecgenough.errors import WrongRequest
+from ecgenough.files import remove_litter, write_text
+from ecgenough.model import Model, weights_digest
+from ecgenough.progress import say
+from ecgenough.recipe import Recipe
+from ecgenough.signals.store import Store
+
+RECIPE, CHECKPOINT, BASELINE = "recipe.yaml", "checkpoint.pt", "baseline.json"
+
+
+def check_out(out: Path) -> None:
+    """Raise WrongRequest where `out` cannot become a folder, or nothing can be written to it."""
+    place = out.absolute()
+    while not (place.exists() or place.is_symlink()):
+        place = place.parent
+    if not place.is_dir():
+        raise WrongRequest(f"{place} is not a folder, so nothing can be written to {out}. Choose another --out.")
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise WrongRequest(
+            f"nothing can be written to {place} ({error.strerror}), so not to {out}. Choose another --out."
+        ) from None
+
+
+def check_out_of_run(out: Path, recipe: Recipe) -> None:
+    """What can be said of a run's folder before its data are read: `check_out`, and no other recipe's run in it."""
+    check_out(out)
+    if (out / BASELINE).exists():
+        raise _another(out)
+    begun = (out / CHECKPOINT).exists() or (out / "model" / "model.json").exists()
+    if begun and (out / RECIPE).is_file():
+        theirs = Recipe.from_yaml((out / RECIPE).read_text(encoding="utf-8", errors="replace"), str(out / RECIPE))
+        decided_by_data = recipe.task is None or recipe.pretraining is not None
+        if theirs != recipe.model_copy(update={"task": theirs.task if decided_by_data else recipe.task}):
+            raise _another(out)
+
+
+def check_out_of_evaluation(out: Path) -> None:
+    """`check_out`, and that `out` is not the folder of a run or a model, whose files an evaluation does not belong to."""
+    check_out(out)
+    if any((out / name).exists() for name in (RECIPE, CHECKPOINT, BASELINE, "model.json")):
+        raise WrongRequest(f"{out} is the folder of a run or a model. Choose another --out, such as {out / 'test'}.")
+
+
+def begin(out: Path, recipe: Recipe) -> None:
+    """Make a run's folder and say in it whose it is; what a killed run left aside there goes."""
+    out.mkdir(parents=True, exist_ok=True)
+    remove_litter(out)
+    if not (out / CHECKPOINT).exists():
+        write_text(out / RECIPE, recipe.to_yaml())
+
+
+def finished(out: Path, recipe: Recipe, store: Store, source: str | Path | None) -> bool:
+    """Whether `out` holds this very run, done. Raises WrongRequest where it holds another."""
+    if not (out / "model" / "model.json").exists():
+        return False
+    origin = Model.load(out).origin
+    began_as = weights_digest(source) if source else None
+    asked = (recipe.fingerprint(), store.fingerprint, began_as)
+    if (origin["recipe"], origin["store"], origin.get("source_weights")) != asked:
+        raise _another(out)
+    remove_litter(out)
+    say(f"{out} holds this run already; nothing to do.")
+    return True
+
+
+def _another(out: Path) -> WrongRequest:
+    return WrongRequest(f"{out} holds another run. Choose another --out, or delete that folder.")
