@@ -10,7 +10,8 @@ from scipy.signal import butter, freqz_sos
 
 from ecgenough.errors import WrongRequest
 from ecgenough.recipe import BandPass, LowPassWavelet, NoFilter
-from ecgenough.signals.filters import band_pass, check_filter, filtered, low_pass_wavelet, wavelet_baseline
+from ecgenough.signals.filters import band_pass, check_filter, filtered, low_pass_wavelet
+from ecgenough.signals.wavelets import wavelet_baseline
 
 Samples = NDArray[np.float64]
 RATES = (100.0, 257.0, 500.0, 1000.0)

@@ -7,6 +7,7 @@ import typer
 from ecgenough.commands.arguments import Changes, Dataset, From, Out, RecipeName, Stores, Task
 from ecgenough.recipe import load_recipe
 from ecgenough.studies.baseline_runs import run_baseline
+from ecgenough.studies.beginning import check_out_of_baseline
 from ecgenough.studies.stores import open_store
 
 
@@ -22,4 +23,5 @@ def baseline(
 ) -> None:
     """Fit and score a sober baseline to compare networks with; of the recipe, only signal and seed count."""
     chosen = load_recipe(recipe, changes or ())
+    check_out_of_baseline(out)
     run_baseline(name, open_store(dataset, root, chosen.signal, folder=store), task, out, chosen.seed)

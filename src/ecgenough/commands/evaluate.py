@@ -9,6 +9,7 @@ from ecgenough.commands.tables import print_table
 from ecgenough.errors import WrongRequest
 from ecgenough.model import Model
 from ecgenough.studies import runs
+from ecgenough.studies.beginning import check_out_of_evaluation
 from ecgenough.studies.stores import open_store
 
 _SHOWN = {
@@ -30,6 +31,7 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Score a model on folds it has not seen: metrics.json, predictions.csv and a table."""
+    check_out_of_evaluation(out)
     loaded = Model.load(model)
     records = open_store(dataset, root, loaded.recipe.signal, folder=store)
     metrics = runs.evaluate(loaded, records, out, task_name=task, folds=_fold_numbers(folds), device=device)

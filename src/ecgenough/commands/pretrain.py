@@ -3,6 +3,7 @@
 from ecgenough import networks
 from ecgenough.commands.arguments import Changes, Dataset, Device, From, LeaveOut, Out, RecipeName, Stores
 from ecgenough.recipe import load_recipe
+from ecgenough.studies.beginning import check_out_of_run
 from ecgenough.studies.pretraining import run_pretraining
 from ecgenough.studies.stores import open_store
 
@@ -22,4 +23,5 @@ def pretrain(
     if leave_out:
         chosen = chosen.model_copy(update={"leave_out": leave_out})
     networks.check(chosen.network.name, chosen.network.options)
+    check_out_of_run(out, chosen)
     run_pretraining(open_store(dataset, root, chosen.signal, folder=store), chosen, out, device)

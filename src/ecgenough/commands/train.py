@@ -4,6 +4,7 @@ from ecgenough import networks
 from ecgenough.commands.arguments import Changes, Dataset, Device, From, LeaveOut, Out, RecipeName, Stores, Task
 from ecgenough.recipe import load_recipe
 from ecgenough.studies import runs
+from ecgenough.studies.beginning import check_out_of_run
 from ecgenough.studies.stores import open_store
 
 
@@ -25,4 +26,5 @@ def train(
     if leave_out:
         chosen = chosen.model_copy(update={"leave_out": leave_out})
     networks.check(chosen.network.name, chosen.network.options)
+    check_out_of_run(out, chosen)
     runs.train(open_store(dataset, root, chosen.signal, folder=store), chosen, out, device)

@@ -8,7 +8,8 @@ from ecgenough.commands.arguments import Changes, Dataset, Device, From, ModelFo
 from ecgenough.model import Model
 from ecgenough.recipe import load_recipe
 from ecgenough.studies import runs
-from ecgenough.studies.stores import open_store
+from ecgenough.studies.beginning import check_out_of_run
+from ecgenough.studies.stores import open_target
 
 Mode = Annotated[str | None, typer.Option("--mode", help="frozen, full, lp-ft, gradual, layerwise or lora.")]
 
@@ -30,4 +31,7 @@ def transfer(
     if task:
         chosen = chosen.model_copy(update={"task": task})
     chosen = runs.recipe_for_transfer(Model.load(model), chosen)
-    runs.transfer(model, open_store(dataset, root, chosen.signal, folder=store), chosen, out, device)
+    check_out_of_run(out, chosen)
+    records = open_target(dataset, root, chosen.signal, folder=store)
+    chosen = chosen.model_copy(update={"signal": records.signal})
+    runs.transfer(model, records, chosen, out, device)

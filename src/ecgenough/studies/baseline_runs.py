@@ -19,6 +19,7 @@ from ecgenough.learning.evaluation import Answers
 from ecgenough.progress import say
 from ecgenough.scoring.calibration import Calibration
 from ecgenough.signals.store import Store
+from ecgenough.studies.beginning import check_out_of_baseline
 from ecgenough.studies.deciding import decide
 from ecgenough.studies.folders import write_data_flow, write_evaluation
 from ecgenough.studies.runs import interval_text
@@ -102,8 +103,7 @@ def _answers(fitted: Baseline, store: Store, task: str, rows: NDArray[np.int64])
 
 def _finished(out: Path, card: dict[str, Any]) -> bool:
     """Whether `out` holds this very run, done. Raises WrongRequest where it holds another."""
-    if (out / "recipe.yaml").exists() or (out / "model").exists():
-        raise WrongRequest(f"{out} holds a network's run. Choose another --out, or delete that folder.")
+    check_out_of_baseline(out)
     if not (out / CARD).exists():
         return False
     try:

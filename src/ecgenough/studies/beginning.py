@@ -37,9 +37,18 @@ def check_out_of_run(out: Path, recipe: Recipe) -> None:
     begun = (out / CHECKPOINT).exists() or (out / "model" / "model.json").exists()
     if begun and (out / RECIPE).is_file():
         theirs = Recipe.from_yaml((out / RECIPE).read_text(encoding="utf-8", errors="replace"), str(out / RECIPE))
-        decided_by_data = recipe.task is None or recipe.pretraining is not None
-        if theirs != recipe.model_copy(update={"task": theirs.task if decided_by_data else recipe.task}):
+        task = theirs.task if recipe.task is None or recipe.pretraining else recipe.task  # the data may decide
+        leads = theirs.signal.leads if recipe.transfer else recipe.signal.leads  # the target may lack some
+        signal = recipe.signal.model_copy(update={"leads": leads})
+        if theirs != recipe.model_copy(update={"task": task, "signal": signal}):
             raise _another(out)
+
+
+def check_out_of_baseline(out: Path) -> None:
+    """`check_out`, and that `out` is not the folder of a network's run."""
+    check_out(out)
+    if (out / RECIPE).exists() or (out / "model").exists():
+        raise WrongRequest(f"{out} holds a network's run. Choose another --out, or delete that folder.")
 
 
 def check_out_of_evaluation(out: Path) -> None:
