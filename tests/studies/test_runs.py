@@ -1,5 +1,6 @@
 """Runs from a recipe to a folder: the same twice, the same after being killed, and never over another run."""
 
+import errno
 import json
 import os
 import random
@@ -7,7 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,12 +19,21 @@ import pytest
 import torch
 from sklearn.metrics import roc_auc_score
 
+from ecgenough.commands.transfer import transfer as transfer_command
 from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.formats import read
+from ecgenough.learning import training
 from ecgenough.model import Model
 from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
+
+QUICK = ["training.epochs=1", "training.select=last"]
+TINY_ENOUGH = """
+crop: {seconds: 2.56}
+network: {name: eegnet}
+training: {epochs: 1, batch: 32}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +159,9 @@ def test_folds_without_records_are_named(source: Path, stores: dict[str, Store],
         runs.evaluate(Model.load(source), stores["superclasses"], tmp_path / "e", folds=[77], device="cpu")
 
 
-@pytest.mark.parametrize("damage", ["weights", "card", "classes", "version", "missing"])
+@pytest.mark.parametrize(
+    "damage", ["weights", "card", "cut card", "classes", "thresholds", "version", "missing", "calibration"]
+)
 def test_a_damaged_model_is_refused_in_a_sentence(source: Path, tmp_path: Path, damage: str) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
@@ -159,8 +174,15 @@ def test_a_damaged_model_is_refused_in_a_sentence(source: Path, tmp_path: Path, 
         (folder / "model.safetensors").write_bytes(content)
     elif damage == "card":
         (folder / "model.json").write_text("{")
+    elif damage == "cut card":
+        whole = (folder / "model.json").read_bytes()
+        (folder / "model.json").write_bytes(whole[: len(whole) // 2])
     elif damage == "classes":
         (folder / "model.json").write_text(json.dumps({**card, "classes": ["one"]}))
+    elif damage == "thresholds":
+        (folder / "model.json").write_text(json.dumps({**card, "thresholds": card["thresholds"][:-1]}))
+    elif damage == "calibration":
+        (folder / "model.json").write_text(json.dumps({**card, "calibration": {"slope": [1], "intercept": [0]}}))
     elif damage == "version":
         (folder / "model.json").write_text(json.dumps({**card, "format": 99}))
     else:
@@ -168,6 +190,147 @@ def test_a_damaged_model_is_refused_in_a_sentence(source: Path, tmp_path: Path, 
     with pytest.raises(EcgenoughError) as refusal:
         Model.load(folder)
     assert str(folder) in str(refusal.value)
+
+
+def test_another_source_s_checkpoint_in_the_same_folder_is_refused(
+    source: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Same recipe, data and folder, other weights to begin with: nothing in the folder is touched."""
+    changes = ["transfer.mode=full", "training.epochs=2", "training.select=last"]
+    recipe = runs.recipe_for_transfer(Model.load(source), tiny.with_changes(changes))
+    other = runs.train(
+        stores["superclasses"], tiny.with_changes(["seed=7", "training.epochs=1"]), tmp_path / "o", "cpu"
+    )
+    out = tmp_path / "carried"
+    _broken_off_after_one_epoch(monkeypatch, lambda: runs.transfer(other, stores["embolism"], recipe, out, "cpu"))
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert set(before) == {"recipe.yaml", "log.csv", "checkpoint.pt"}
+    with pytest.raises(WrongRequest, match=r"checkpoint\.pt is of another recipe or other data"):
+        runs.transfer(source, stores["embolism"], recipe, out, "cpu")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    runs.transfer(other, stores["embolism"], recipe, out, "cpu")  # its own goes on
+    assert json.loads((out / "transfer.json").read_text())["from"] == str(other)
+
+
+def test_the_source_is_read_once(
+    source: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = runs.recipe_for_transfer(Model.load(source), tiny.with_changes(["transfer.mode=frozen", *QUICK]))
+    loads, load = [], Model.load
+    monkeypatch.setattr(Model, "load", lambda folder, *rest: loads.append(folder) or load(folder, *rest))
+    runs.transfer(source, stores["embolism"], recipe, tmp_path / "carried", "cpu")
+    assert loads == [source]
+
+
+def test_a_full_disk_leaves_the_last_checkpoint_whole(
+    source: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The disk fills while the second checkpoint is written; with room again, the run ends as an unbroken one does."""
+    out, written = tmp_path / "full", []
+    write_bytes = Path.write_bytes
+
+    def fills(path: Path, content: bytes) -> int:
+        if ".checkpoint.pt" in path.name:
+            written.append(path)
+            if len(written) == 2:
+                write_bytes(path, bytes(content)[:1000])
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        return write_bytes(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", fills)
+    with pytest.raises(OSError, match="No space left"):
+        runs.train(stores["superclasses"], tiny, out, "cpu")
+    monkeypatch.undo()
+    assert torch.load(out / "checkpoint.pt", weights_only=True)["progress"]["epoch"] == 1
+    assert not list(out.glob(".*.part"))
+    runs.train(stores["superclasses"], tiny, out, "cpu")
+    assert _figures(out) == _figures(source)
+
+
+def test_a_class_that_validation_cannot_decide_is_named_everywhere(
+    stores: dict[str, Store], tiny: Recipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = stores["superclasses"]
+    task = store.task(None)
+    labels = task.labels.copy()
+    labels[np.isin(store.folds, store.validation_folds), task.classes.index("HYP")] = 0
+    without = replace(store, tasks={task.name: replace(task, labels=labels, likelihoods=None)})
+    out = runs.train(without, tiny.with_changes(QUICK), tmp_path / "run", "cpu")
+    assert "so neither calibrated nor given a threshold but 0.5: HYP" in capsys.readouterr().err
+    model = Model.load(out)
+    assert model.untuned == ("HYP",)
+    assert model.thresholds[task.classes.index("HYP")] == 0.5
+    assert json.loads((out / "model" / "model.json").read_text())["untuned"] == ["HYP"]
+    assert json.loads((out / "data.json").read_text())["untuned"] == ["HYP"]
+
+
+def test_recipes_of_another_purpose_are_refused(
+    source: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    store = stores["embolism"]
+    with pytest.raises(WrongRequest, match="Use ecgenough transfer"):
+        runs.train(store, tiny.with_changes(["transfer.mode=full"]), tmp_path / "run", "cpu")
+    pretraining = tiny.with_changes(["pretraining.objective=masked"])
+    with pytest.raises(WrongRequest, match="Use ecgenough pretrain"):
+        runs.train(store, pretraining, tmp_path / "run", "cpu")
+    with pytest.raises(WrongRequest, match="Use ecgenough pretrain"):
+        runs.transfer(source, store, pretraining, tmp_path / "run", "cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_device_that_does_not_exist_is_refused(stores: dict[str, Store], tiny: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(WrongRequest, match=r'device "gpu" is unknown\. Say auto, cpu or cuda'):
+        runs.train(stores["embolism"], tiny, tmp_path / "run", "gpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_mode_of_a_recipe_file_is_kept_unless_told_otherwise(
+    source: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "mine.yaml"
+    recipe.write_text(tiny.with_changes(["transfer.mode=lora", "transfer.rank=2", *QUICK]).to_yaml())
+    store = str(stores["embolism"].path)
+    for mode, out in ((None, tmp_path / "kept"), ("frozen", tmp_path / "told")):
+        transfer_command(source, store, out, mode=mode, recipe=str(recipe), device="cpu")
+        assert json.loads((out / "transfer.json").read_text())["mode"] == (mode or "lora")
+
+
+def test_training_from_a_store_needs_no_reader_of_recordings(stores: dict[str, Store], tmp_path: Path) -> None:
+    """On a machine without pandas, wfdb and PyWavelets: train, then evaluate and carry over."""
+    (tmp_path / "tiny.yaml").write_text(TINY_ENOUGH)
+    source, target, run = str(stores["superclasses"].path), str(stores["embolism"].path), str(tmp_path / "run")
+    recipe = ["--recipe", str(tmp_path / "tiny.yaml")]
+    commands = [
+        ["train", source, *recipe, "--out", run],
+        ["evaluate", run, source, "--out", f"{run}/test"],
+        ["transfer", run, target, *recipe, "--mode", "frozen", "--out", str(tmp_path / "carried")],
+    ]
+    code = f"""
+import sys
+for absent in ("pandas", "wfdb", "pywt"):
+    sys.modules[absent] = None
+from ecgenough.cli import app
+for command in {commands}:
+    app([*command, "--device", "cpu"], standalone_mode=False)
+"""
+    once = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=once)
+    assert done.returncode == 0, done.stderr
+    table = pd.read_csv(tmp_path / "run" / "test" / "predictions.csv")
+    assert len(table) == json.loads((tmp_path / "run" / "test" / "metrics.json").read_text())["records"]
+
+
+def _broken_off_after_one_epoch(monkeypatch: pytest.MonkeyPatch, run: Callable[[], Path]) -> None:
+    write = training.write_checkpoint
+
+    def breaks_off(*arguments: Any) -> None:
+        write(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(training, "write_checkpoint", breaks_off)
+        with pytest.raises(KeyboardInterrupt):
+            run()
 
 
 def _figures(run: Path) -> dict[str, object]:

@@ -1,11 +1,13 @@
 """Which records train, choose and test: patients who are promised to another task stay out of training."""
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file, save_file
 
 from ecgenough.datasets.table import Task
 from ecgenough.errors import WrongRequest
@@ -14,7 +16,7 @@ from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
 from ecgenough.studies.pretraining import run_pretraining
-from ecgenough.studies.splits import split_rows
+from ecgenough.studies.splits import check_choosing, divide, refuse_overlap, seen_rows, split_rows
 
 
 @pytest.fixture(scope="module")
@@ -90,3 +92,104 @@ def test_an_unknown_task_and_one_that_leaves_nothing_are_refused(two_tasks: Stor
         split_rows(two_tasks, None, "smal")
     with pytest.raises(WrongRequest, match=r"in its train folds .* once the patients of superdiagnostic are left out"):
         split_rows(two_tasks, None, "superdiagnostic")
+
+
+def test_other_records_of_the_source_s_patients_are_refused_too(source: Path, two_tasks: Store) -> None:
+    """The same people, recorded anew: no waveform is known, but their patients are."""
+    model = Model.load(source)
+    anew = replace(two_tasks, hashes=two_tasks.hashes + np.uint64(1))
+    rows = split_rows(two_tasks, None, "small")
+    known = int(min(rows["train"].min(), rows["validation"].min()))
+    with pytest.raises(WrongRequest) as refusal:
+        refuse_overlap(model, anew, "superdiagnostic")
+    assert f"(first: {anew.patients[known]})" in str(refusal.value)
+    assert "--leave-out superdiagnostic" in str(refusal.value)
+    refuse_overlap(model, anew, "small")
+    assert len(seen_rows(model, anew, np.arange(len(anew.records)))) >= len(rows["train"])
+
+
+def test_patients_of_another_collection_are_other_people(source: Path, two_tasks: Store) -> None:
+    elsewhere = replace(two_tasks, name="elsewhere", hashes=two_tasks.hashes + np.uint64(1))
+    refuse_overlap(Model.load(source), elsewhere, "superdiagnostic")
+    rows = np.arange(20)
+    assert len(np.unique(elsewhere.patient_hashes(rows))) == len({elsewhere.patients[row] for row in rows})
+    assert not np.isin(elsewhere.patient_hashes(rows), two_tasks.patient_hashes(rows)).any()
+
+
+def test_a_record_without_a_patient_is_a_patient_of_its_own(two_tasks: Store) -> None:
+    nameless = replace(two_tasks, patients=("",) * len(two_tasks.records))
+    rows = np.arange(len(two_tasks.records))
+    assert len(np.unique(nameless.patient_hashes(rows))) == len(rows)
+
+
+def test_a_chain_of_transfers_remembers_every_patient(
+    source: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    changes = ["transfer.mode=frozen", "training.epochs=1", "training.select=last"]
+    recipe = runs.recipe_for_transfer(Model.load(source), tiny.with_changes(changes))
+    embolism = stores["embolism"]
+    carried = Model.load(runs.transfer(source, embolism, recipe, tmp_path / "carried", "cpu"))
+    rows = split_rows(embolism, None)
+    own = embolism.patient_hashes(np.concatenate([rows["train"], rows["validation"]]))
+    assert set(carried.seen_patients.tolist()) == set(own.tolist()) | set(Model.load(source).seen_patients.tolist())
+
+
+def test_a_model_folder_from_before_patients_were_kept_still_loads(source: Path, tmp_path: Path) -> None:
+    tensors = load_file(source / "model" / "model.safetensors")
+    del tensors["origin.patient_hashes"]
+    save_file(tensors, tmp_path / "model.safetensors")
+    card = json.loads((source / "model" / "model.json").read_text())
+    card["weights_sha256"] = hashlib.sha256((tmp_path / "model.safetensors").read_bytes()).hexdigest()
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    old = Model.load(tmp_path)
+    assert len(old.seen_patients) == 0
+    assert np.array_equal(old.seen, Model.load(source).seen)
+
+
+def test_a_waveform_is_never_on_two_sides(two_tasks: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    """Copies, under other names: train-validation, train-test, validation-test; and two within training stay."""
+    rows = split_rows(two_tasks, None)
+    train, validation, test = (rows[part] for part in ("train", "validation", "test"))
+    patients = np.asarray(two_tasks.patients)
+    apart = next(row for row in train[4:] if patients[row] != patients[train[3]])
+    hashes = two_tasks.hashes.copy()
+    pairs = [(train[0], validation[0]), (train[1], test[0]), (validation[1], test[1]), (train[3], apart)]
+    for copy, original in pairs:
+        hashes[copy] = hashes[original]
+    division = divide(replace(two_tasks, hashes=hashes), None)
+    assert set(train) - set(division.rows["train"]) == {train[0], train[1]}
+    assert set(validation) - set(division.rows["validation"]) == {validation[1]}
+    assert division.rows["test"].tolist() == test.tolist()
+    first = min(min(pair) for pair in pairs)
+    names = sorted(next(pair for pair in pairs if first in pair))
+    counts = division.to_counts(two_tasks)["repeated"]
+    assert counts == {"records": 8, "left_out": 3, "first": [two_tasks.records[row] for row in names]}
+    division.say(two_tasks, "superdiagnostic")
+    said = capsys.readouterr().err
+    assert "8 records of simulated have the waveform of a record of another patient or fold" in said
+    assert f"(first: {two_tasks.records[names[0]]} and {two_tasks.records[names[1]]}); 3 were left out" in said
+
+
+def test_twins_of_one_patient_in_one_fold_are_nothing_to_say(two_tasks: Store) -> None:
+    train = split_rows(two_tasks, None)["train"]
+    patients, hashes = list(two_tasks.patients), two_tasks.hashes.copy()
+    one, other = train[:2]
+    patients[other], hashes[other] = patients[one], hashes[one]
+    folds = two_tasks.folds.copy()
+    folds[other] = folds[one]
+    division = divide(replace(two_tasks, patients=tuple(patients), hashes=hashes, folds=folds), None)
+    assert not len(division.twins)
+
+
+def test_a_ranking_that_cannot_choose_is_refused_before_training(
+    two_tasks: Store, tiny: Recipe, tmp_path: Path
+) -> None:
+    """No class has a negative in the validation folds."""
+    labels = two_tasks.task(None).labels.copy()
+    labels[split_rows(two_tasks, None)["validation"]] = 1
+    task = replace(two_tasks.task(None), labels=labels, likelihoods=None)
+    store = replace(two_tasks, tasks={**two_tasks.tasks, task.name: task})
+    with pytest.raises(WrongRequest, match="no class of superdiagnostic has both positives and negatives"):
+        runs.train(store, tiny, tmp_path / "run", "cpu")
+    assert not (tmp_path / "run").exists()
+    check_choosing(store, task.name, split_rows(store, None)["validation"], "loss")
