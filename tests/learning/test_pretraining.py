@@ -13,6 +13,7 @@ from ecgenough.learning import training
 from ecgenough.learning.pretraining import cropped, partners, patient_numbers
 from ecgenough.model import Model
 from ecgenough.recipe import Recipe, load_recipe
+from ecgenough.reports.reading import read_run
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
 from ecgenough.studies.pretraining import run_pretraining
@@ -67,6 +68,11 @@ def test_it_leaves_a_model_without_classes(pretrained: Path, stores: dict[str, S
         model.prediction(np.zeros(1))
     with pytest.raises(WrongRequest, match="knows no classes yet"):
         runs.evaluate(model, store, tmp_path / "e", device="cpu")
+
+
+def test_a_report_says_what_such_a_folder_has(pretrained: Path) -> None:
+    with pytest.raises(WrongRequest, match="is a pretraining: it has a model to carry over and its losses in log"):
+        read_run(pretrained)
 
 
 @pytest.mark.parametrize("mode", ["frozen", "full"])

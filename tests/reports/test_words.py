@@ -1,3 +1,4 @@
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -157,3 +158,22 @@ def test_records_that_trained_the_network_are_not_called_a_test(made_run: Callab
     said = " ".join(words.honesty([leaked]))
     assert f"These are no test figures (folds 1–3): 50 of the {run.metrics.records} records trained or chose" in said
     assert "no choice was made on these records" not in said
+
+
+def test_classes_that_validation_could_not_decide_are_named(made_run: Callable[..., Path]) -> None:
+    run = read_run(made_run(records=300))
+    assert not any("unchosen" in sentence for sentence in words.cautions([run]))
+    untuned = replace(run, data=run.data.model_copy(update={"untuned": ("MI", "HYP")}))
+    assert any(sentence.startswith("MI and HYP had no positive") for sentence in words.cautions([untuned]))
+
+
+def test_records_kept_from_training_are_counted(made_run: Callable[..., Path]) -> None:
+    folder = made_run(records=300)
+    assert "Kept from training" not in dict(words.method_sentences(read_run(folder)))
+    data = json.loads((folder / "data.json").read_text())
+    data["left_out"] = {"task": "right-heart-strain", "records": 1214, "patients": 900}
+    data["repeated"] = {"records": 5, "left_out": 1, "first": ["00001", "00009"]}
+    (folder / "data.json").write_text(json.dumps(data))
+    assert dict(words.method_sentences(read_run(folder)))["Kept from training"] == (
+        "1,214 records of 900 patients of right-heart-strain and 1 copy of a waveform that chooses or tests"
+    )

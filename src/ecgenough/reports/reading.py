@@ -54,10 +54,7 @@ def read_run(folder: Path, name: str | None = None) -> Run:
             )
     shown: Literal["test", "validation"] = "test" if (folder / "test" / "metrics.json").is_file() else "validation"
     if not (folder / shown / "metrics.json").is_file():
-        raise WrongRequest(
-            f"{folder} has no figures: test/metrics.json and validation/metrics.json are missing. Evaluate it first; "
-            "a network pretrained without labels has figures once it is transferred."
-        )
+        raise WrongRequest(_without_figures(folder))
     data = _read_data(folder / "data.json")
     return Run(
         name=name or folder.name,
@@ -73,6 +70,16 @@ def read_run(folder: Path, name: str | None = None) -> Run:
         transfer=_read_transfer(folder / "transfer.json"),
         model=_read_json(folder / "model" / "model.json") if (folder / "model" / "model.json").is_file() else {},
     )
+
+
+def _without_figures(folder: Path) -> str:
+    method = _read_method(folder)
+    if isinstance(method, Recipe) and method.pretraining:
+        return (
+            f"{folder} is a pretraining: it has a model to carry over and its losses in log.csv, but no labels and so no "
+            "figures. Carry it over with ecgenough transfer and report that run."
+        )
+    return f"{folder} has no figures: test/metrics.json and validation/metrics.json are missing. Evaluate it first."
 
 
 def _names(places: list[Path]) -> list[str]:

@@ -61,8 +61,20 @@ class Metrics:
         return self.macro.get("auc", UNDEFINED)
 
 
+class Kept(BaseModel):
+    """Records that were kept from training and validation: the patients of another task, or copies of a waveform."""
+
+    task: str | None = None
+    records: int = 0
+    patients: int = 0
+    left_out: int = 0
+
+
 class Data(BaseModel):
-    """data.json: what was listed, left out and shared out."""
+    """data.json: what was listed, left out and shared out.
+
+    `untuned` are the classes that the validation records could not decide.
+    """
 
     dataset: str
     task: str
@@ -72,6 +84,9 @@ class Data(BaseModel):
     patients: dict[str, int]
     positives: dict[str, dict[str, int]]
     folds: dict[str, list[int]] = {}
+    left_out: Kept | None = None
+    repeated: Kept = Kept()
+    untuned: tuple[str, ...] = ()
     store: str | None = None
 
     @field_validator("records")

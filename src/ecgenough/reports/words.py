@@ -5,7 +5,7 @@ from pathlib import PurePath
 
 from ecgenough import baselines
 from ecgenough.recipe import Recipe, Signal
-from ecgenough.reports.run import Baseline, Estimate, Run
+from ecgenough.reports.run import Baseline, Data, Estimate, Run
 from ecgenough.scoring.comparison import Difference
 
 MOST_CLASSES_NAMED = 5
@@ -266,6 +266,11 @@ def _cautions_of(run: Run) -> list[str]:
             f"{listing(absent)} {have} no positive or no negative among the {run.shown} ECGs and {are} left out of "
             "the macro averages."
         )
+    if run.data.untuned:
+        found.append(
+            f"{listing(run.data.untuned)} had no positive or no negative among the validation ECGs, so nothing was "
+            "calibrated there and the threshold is 0.5 unchosen."
+        )
     few = [
         f"{name} ({scores.positives})" for name, scores in run.metrics.classes.items()
         if scores.positives < FEW_POSITIVES
@@ -303,8 +308,20 @@ def method_sentences(run: Run) -> list[tuple[str, str]]:
         ("Network", method.network.name),
         ("Weights", mode_sentence(run)),
         *_recipe_sentences(method),
+        *_kept_out(run.data),
         ("Recipe", f"{method.fingerprint()}, seed {method.seed}"),
     ]
+
+
+def _kept_out(data: Data) -> list[tuple[str, str]]:
+    """Which records were kept from training and validation, where any were."""
+    found = []
+    if data.left_out:
+        whose = f"{counted(data.left_out.patients, 'patient')} of {data.left_out.task}"
+        found.append(f"{counted(data.left_out.records, 'record')} of {whose}")
+    if data.repeated.left_out:
+        found.append(f"{counted(data.repeated.left_out, 'copy', 'copies')} of a waveform that chooses or tests")
+    return [("Kept from training", listing(found))] if found else []
 
 
 def _baseline_words(baseline: Baseline) -> str:
