@@ -11,6 +11,7 @@ from ecgenough.networks.contract import Network
 from ecgenough.recipe import Transfer
 
 EPOCHS = 4
+ONE_OF_EACH_FAMILY = list({family: name for name, (family, _) in reversed(networks.NETWORKS.items())}.values())
 
 
 def _network(name: str) -> Network:
@@ -45,6 +46,41 @@ def _classifier_keys(network: Network) -> set[str]:
 def test_frozen_trains_the_classifier_and_nothing_else(name: str) -> None:
     adaptation = Adaptation(_network(name), Transfer(mode="frozen"))
     assert _two_steps(adaptation, epoch=0) == _classifier_keys(adaptation.network)
+
+
+@pytest.mark.parametrize("name", networks.names())
+def test_every_mode_lets_those_stages_learn_that_it_says_and_freezes_the_others_whole(name: str) -> None:
+    """In every epoch: parameters, batch-norm statistics and dropout, of which only learning stages are in training."""
+    network = _network(name)
+    stages = network.stages()
+    ecg = torch.randn(2, 2, 256)
+    for mode in ("full", "frozen", "lp-ft", "gradual", "layerwise"):
+        settings = Transfer.model_validate({"mode": mode, "head_epochs": 2})
+        adaptation = Adaptation(network, settings)
+        for epoch in range(EPOCHS):
+            adaptation.begin_epoch(epoch, EPOCHS)
+            learning = learning_stages(settings, len(stages), epoch, EPOCHS)
+            for index, stage in enumerate(stages):
+                assert {weight.requires_grad for weight in stage.parameters()} == {index in learning}
+                assert {module.training for module in stage.modules()} == {index in learning}
+    Adaptation(network, Transfer(mode="frozen")).begin_epoch(0, EPOCHS)
+    with torch.no_grad():
+        frozen = network.pool(network.features(ecg))
+        assert torch.equal(network.pool(network.features(ecg)), frozen)  # nothing is dropped
+        assert torch.equal(frozen, network.eval().pool(network.features(ecg)))
+
+
+@pytest.mark.parametrize("name", ONE_OF_EACH_FAMILY)
+def test_gradual_trains_the_thawed_stages_and_nothing_else(name: str) -> None:
+    adaptation = Adaptation(_network(name), Transfer(mode="gradual"))
+    network = adaptation.network
+    stages = network.stages()
+    thawed = {id(weight) for index in learning_stages(adaptation.settings, len(stages), 1, EPOCHS)
+              for weight in stages[index].parameters()}  # fmt: skip
+    expected = {key for key, weight in network.named_parameters() if id(weight) in thawed}
+    changed = _two_steps(adaptation, epoch=1)
+    assert expected
+    assert changed & {key for key, _ in network.named_parameters()} == expected
 
 
 @pytest.mark.parametrize("name", networks.names())

@@ -9,9 +9,11 @@ from torch import Tensor, nn
 
 from ecgenough import networks
 from ecgenough.errors import WrongRequest
-from ecgenough.networks import Network
+from ecgenough.networks import NETWORKS, Network
 
 RECURRENT = ("rnn", "lstm", "gru")
+ONE_OF_EACH_FAMILY = list({family: name for name, (family, _) in reversed(NETWORKS.items())}.values())
+SMALL = {"rnn": {"hidden": 4}, "crnn_rnn": {"width": 4, "hidden": 4}}
 
 
 @pytest.fixture(scope="module", params=networks.names())
@@ -58,6 +60,18 @@ def test_gives_logits_for_any_number_of_leads_and_makes_no_tensor_of_its_own_els
         pooled = network.pool(features)
         assert pooled.shape == (2, network.head.in_features)
         assert network.head(pooled).shape == (2, 2)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("family", ONE_OF_EACH_FAMILY)
+@pytest.mark.parametrize("leads", [1, 2, 8])
+def test_every_family_takes_every_length_with_every_number_of_leads(family: str, leads: int) -> None:
+    """With 12 leads, every network has every length above. Families with recurrent layers are small, and on the CPU."""
+    small = SMALL.get(family)
+    with torch.device("meta" if small is None else "cpu"):
+        network = networks.build(family, leads=leads, classes=2, **(small or {})).eval()
+        for samples in (250, 1000, 2048, 5000):
+            assert network(torch.zeros(2, leads, samples)).shape == (2, 2)
 
 
 @torch.no_grad()
