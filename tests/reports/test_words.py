@@ -156,7 +156,10 @@ def test_records_that_trained_the_network_are_not_called_a_test(made_run: Callab
     run = read_run(made_run("tested", records=60))
     leaked = replace(run, metrics=replace(run.metrics, seen=50, folds=(1, 2, 3)))
     said = " ".join(words.honesty([leaked]))
-    assert f"These are no test figures (folds 1–3): 50 of the {run.metrics.records} records trained or chose" in said
+    assert (
+        f"These are no test figures (folds 1–3): 50 of the {run.metrics.records} records, or others of their patients,"
+        in said
+    )
     assert "no choice was made on these records" not in said
 
 

@@ -222,8 +222,8 @@ def _shown_records(run: Run) -> str:
         return f"These are validation figures{named}. Evaluate the test folds for figures to quote."
     if run.metrics.seen:
         return (
-            f"These are no test figures{named}: {run.metrics.seen:,} of the {run.metrics.records:,} records trained or "
-            "chose what is judged on them."
+            f"These are no test figures{named}: {run.metrics.seen:,} of the {run.metrics.records:,} records, or others "
+            "of their patients, trained or chose what is judged on them."
         )
     return f"These are test figures{named}: no choice was made on these records."
 

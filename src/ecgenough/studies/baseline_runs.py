@@ -14,7 +14,7 @@ from scipy.special import expit, logit
 from ecgenough import baselines
 from ecgenough.baselines import Baseline
 from ecgenough.errors import EcgenoughError, WrongRequest
-from ecgenough.files import write_text
+from ecgenough.files import remove_litter, write_text
 from ecgenough.learning.evaluation import Answers
 from ecgenough.progress import say
 from ecgenough.scoring.calibration import Calibration
@@ -73,6 +73,7 @@ def run_baseline(name: str, store: Store, task: str | None, out: Path, seed: int
     }
     if _finished(out, card):
         return out
+    remove_litter(out)
     division = divide(store, card["task"])
     division.say(store, card["task"])
     splits = division.rows

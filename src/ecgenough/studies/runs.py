@@ -18,7 +18,7 @@ from ecgenough import networks
 from ecgenough.datasets.table import Task
 from ecgenough.ecg import STANDARD_LEADS
 from ecgenough.errors import WrongRequest
-from ecgenough.files import write_text
+from ecgenough.files import remove_litter, write_text
 from ecgenough.learning.evaluation import Answers, answer
 from ecgenough.learning.losses import build_loss
 from ecgenough.learning.training import Progress, Splits, fit, open_fabric
@@ -212,6 +212,7 @@ def evaluate(
             f"{store.name} has no records of task {task.name} in fold {listed_folds(folds)}; "
             f"its folds are {listed_folds(sorted(set(store.folds.tolist())))}."
         )
+    remove_litter(out)
     batches = Batches(store, rows, task.name, model.recipe, model.normaliser.to(fabric.device), fabric.device)
     answers = answer(model.network.to(fabric.device), batches, fabric.autocast())
     seen = len(seen_rows(model, store, rows))
