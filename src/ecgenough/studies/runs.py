@@ -162,7 +162,7 @@ def _begun_as(model: Model, task: Task, recipe: Recipe) -> tuple[Network, Normal
         kept = [leads.index(lead) for lead in recipe.signal.leads]
         network.keep_leads(kept)
         normaliser = normaliser.keep_leads(kept)
-        dropped = [lead for lead in leads if lead not in recipe.signal.leads]
+    if dropped := [lead for lead in leads if lead not in recipe.signal.leads]:
         messages.append(f"The target has no {', '.join(dropped)}: the weights that read them are dropped.")
     return network, normaliser, messages
 
