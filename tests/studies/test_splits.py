@@ -15,8 +15,9 @@ from ecgenough.model import Model
 from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
+from ecgenough.studies.baseline_runs import run_baseline
 from ecgenough.studies.pretraining import run_pretraining
-from ecgenough.studies.splits import check_choosing, divide, refuse_overlap, seen_rows, split_rows
+from ecgenough.studies.splits import divide, refuse_overlap, seen_rows, split_rows
 
 
 @pytest.fixture(scope="module")
@@ -181,15 +182,28 @@ def test_twins_of_one_patient_in_one_fold_are_nothing_to_say(two_tasks: Store) -
     assert not len(division.twins)
 
 
-def test_a_ranking_that_cannot_choose_is_refused_before_training(
-    two_tasks: Store, tiny: Recipe, tmp_path: Path
+@pytest.mark.parametrize("select", ["macro_auc", "loss"])
+def test_validation_folds_that_cannot_be_scored_are_refused_before_training(
+    two_tasks: Store, tiny: Recipe, tmp_path: Path, select: str
 ) -> None:
     """No class has a negative in the validation folds."""
     labels = two_tasks.task(None).labels.copy()
     labels[split_rows(two_tasks, None)["validation"]] = 1
     task = replace(two_tasks.task(None), labels=labels, likelihoods=None)
     store = replace(two_tasks, tasks={**two_tasks.tasks, task.name: task})
-    with pytest.raises(WrongRequest, match="no class of superdiagnostic has both positives and negatives"):
-        runs.train(store, tiny, tmp_path / "run", "cpu")
+    sentence = "no class of superdiagnostic has both positives and negatives in fold 9 of simulated"
+    with pytest.raises(WrongRequest, match=sentence):
+        runs.train(store, tiny.with_changes([f"training.select={select}"]), tmp_path / "run", "cpu")
+    with pytest.raises(WrongRequest, match=sentence):
+        run_baseline("prevalence", store, None, tmp_path / "run")
     assert not (tmp_path / "run").exists()
-    check_choosing(store, task.name, split_rows(store, None)["validation"], "loss")
+
+
+def test_folds_that_cannot_be_scored_are_refused_before_the_network_reads_them(
+    source: Path, two_tasks: Store, tmp_path: Path
+) -> None:
+    labels = np.zeros_like(two_tasks.task(None).labels)
+    task = replace(two_tasks.task(None), labels=labels, likelihoods=None)
+    with pytest.raises(WrongRequest, match="has both positives and negatives in fold 10 of simulated"):
+        runs.evaluate(Model.load(source), replace(two_tasks, tasks={task.name: task}), tmp_path / "e", device="cpu")
+    assert not (tmp_path / "e").exists()

@@ -322,9 +322,9 @@ def _better(progress: Progress, figures: Row, select: str) -> bool:
     else:
         figure = figures[_SELECTED_BY[select]] * (-1 if select == "loss" else 1)
     if math.isnan(figure):
-        raise WrongRequest(
-            f"training.select is {select}, but no class has both positives and negatives in the validation folds. "
-            "Use other folds, or select: loss."
+        raise EcgenoughError(
+            f"training.select {select} is no number after epoch {progress.epoch}: no class of the validation records has "
+            "both outcomes, or the network's answers are no numbers, where a lower optimizer.learning_rate helps."
         )
     if figure <= progress.best_figure:
         return False

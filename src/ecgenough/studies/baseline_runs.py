@@ -23,7 +23,7 @@ from ecgenough.studies.beginning import check_out_of_baseline
 from ecgenough.studies.deciding import decide
 from ecgenough.studies.folders import write_data_flow, write_evaluation
 from ecgenough.studies.runs import interval_text
-from ecgenough.studies.splits import divide
+from ecgenough.studies.splits import check_scorable, divide
 
 FORMAT = 1
 CARD = "baseline.json"
@@ -75,6 +75,7 @@ def run_baseline(name: str, store: Store, task: str | None, out: Path, seed: int
         return out
     remove_litter(out)
     division = divide(store, card["task"])
+    check_scorable(store, card["task"], division.rows["validation"], store.validation_folds)
     division.say(store, card["task"])
     splits = division.rows
     started = time.perf_counter()

@@ -35,7 +35,7 @@ from ecgenough.studies.deciding import decide
 from ecgenough.studies.folders import write_data_flow, write_evaluation
 from ecgenough.studies.splits import (
     Division,
-    check_choosing,
+    check_scorable,
     divide,
     listed_folds,
     refuse_overlap,
@@ -111,7 +111,7 @@ def train(store: Store, recipe: Recipe, out: Path, device: str = "auto") -> Path
     if finished(out, recipe, store, source=None):
         return out
     division = divide(store, recipe.task, recipe.leave_out)
-    check_choosing(store, store.task(recipe.task).name, division.rows["validation"], recipe.training.select)
+    check_scorable(store, store.task(recipe.task).name, division.rows["validation"], store.validation_folds)
     normaliser = fit_normaliser(recipe.normalisation, store, division.rows["train"])
     run = Run(store, recipe, out, fabric, division, normaliser)
     torch.manual_seed(recipe.seed)
@@ -139,7 +139,7 @@ def transfer(source: str | Path, store: Store, recipe: Recipe, out: Path, device
     began = Source.load(source)
     refuse_overlap(began.model, store, recipe.task)
     division = divide(store, recipe.task, recipe.leave_out)
-    check_choosing(store, store.task(recipe.task).name, division.rows["validation"], recipe.training.select)
+    check_scorable(store, store.task(recipe.task).name, division.rows["validation"], store.validation_folds)
     torch.manual_seed(recipe.seed)
     network, normaliser, messages = _begun_as(began.model, store.task(recipe.task), recipe)
     run = Run(store, recipe, out, fabric, division, normaliser.to(fabric.device), began)
@@ -212,6 +212,7 @@ def evaluate(
             f"{store.name} has no records of task {task.name} in fold {listed_folds(folds)}; "
             f"its folds are {listed_folds(sorted(set(store.folds.tolist())))}."
         )
+    check_scorable(store, task.name, rows, folds)
     remove_litter(out)
     batches = Batches(store, rows, task.name, model.recipe, model.normaliser.to(fabric.device), fabric.device)
     answers = answer(model.network.to(fabric.device), batches, fabric.autocast())

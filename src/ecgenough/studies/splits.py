@@ -88,16 +88,13 @@ def split_rows(store: Store, task: str | None, leave_out: str | None = None) -> 
     return divide(store, task, leave_out).rows
 
 
-def check_choosing(store: Store, task: str, validation: Rows, select: str) -> None:
-    """Raise WrongRequest where a ranking is to choose the epoch, but no class can be ranked on these rows."""
-    positives = store.task(task).labels[validation].sum(axis=0)
-    if (
-        select in ("macro_auc", "macro_average_precision")
-        and not ((positives > 0) & (positives < len(validation))).any()
-    ):
+def check_scorable(store: Store, task: str, rows: Rows, folds: Sequence[int]) -> None:
+    """Raise WrongRequest where no class can be told apart on these rows, which are those of `folds`."""
+    positives = store.task(task).labels[rows].sum(axis=0)
+    if not ((positives > 0) & (positives < len(rows))).any():
         raise WrongRequest(
-            f"training.select is {select}, but no class of {task} has both positives and negatives in the validation "
-            f"folds ({listed_folds(store.validation_folds)}) of {store.name}. Use other folds, or training.select=loss."
+            f"no class of {task} has both positives and negatives in fold {listed_folds(folds)} of {store.name}, so "
+            "nothing can be chosen or scored there. Use other folds, or another task."
         )
 
 
