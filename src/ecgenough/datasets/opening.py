@@ -13,10 +13,21 @@ from ecgenough.errors import WrongRequest, nearest
 from ecgenough.formats.table import TableLayout
 
 
-def open_any(
-    name_or_manifest: str, root: Path | None, rate: float | None, seed: int, layout: TableLayout | None
+def open_dataset(
+    name_or_manifest: str,
+    root: Path | None,
+    *,
+    rate: float | None = None,
+    seed: int = 0,
+    layout: TableLayout | None = None,
 ) -> Dataset:
-    """See `ecgenough.datasets.open_dataset`."""
+    """List a collection known by name, or one of your own by the path of its manifest.
+
+    `root` is the folder that holds it; a manifest's own folder unless given. `rate` in Hz chooses among the rates that
+    PTB-XL and the simulator publish. `seed` deals folds where a collection has none and draws negatives where a task
+    samples them. `layout` says how signals lie in a manifest's plain tables.
+    Raises WrongRequest for an unknown name, an absent folder or table, and whatever in them cannot be used.
+    """
     if name_or_manifest not in names():
         return open_manifest(_manifest(name_or_manifest), root, seed=seed, layout=layout)
     if layout is not None:

@@ -4,15 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.errors import WrongRequest, nearest
-
-if TYPE_CHECKING:  # learning reads this module where formats' own dependencies need not be installed
-    from ecgenough.formats.table import TableLayout
+from ecgenough.formats.table import TableLayout
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +70,7 @@ class Dataset:
     test_folds: tuple[int, ...]
     default_task: str
     rejected: tuple[tuple[str, str], ...] = field(default=())
-    layout: "TableLayout | None" = None
+    layout: TableLayout | None = None
 
     def __post_init__(self) -> None:
         _freeze(self, "folds", np.int64)

@@ -6,6 +6,7 @@ from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord, WrongRequest
 from ecgenough.formats import wfdb
 from ecgenough.formats.header import RECORD_LINE, SIGNAL_LINE, open_header
+from ecgenough.formats.matlab import MATLAB_5, read_matlab
 from ecgenough.formats.recognition import HEAD, foreign, is_text
 from ecgenough.formats.table import NPY, TableLayout, read_table
 
@@ -13,10 +14,11 @@ __all__ = ["TableLayout", "read", "record_files"]
 
 
 def read(path: str | Path, layout: TableLayout | None = None) -> Ecg:
-    """Read one recording: a WFDB record (its header, a file of its samples, or its bare name) or a table of numbers.
+    """Read one recording: a WFDB record (its header, a file of its samples, or its bare name), a file as CPSC-2018
+    published it (MATLAB 5), or a table of numbers.
 
-    A table (CSV, TSV, other text, NPY) needs a `layout`, which says what the numbers mean; WFDB says so itself and
-    takes no notice of it. Raises WrongRequest for a table without layout, BrokenRecord for a file that is absent,
+    A table (CSV, TSV, other text, NPY) needs a `layout`, which says what the numbers mean; the others say so
+    themselves and take no notice of it. Raises WrongRequest for a table without layout, BrokenRecord for a file that is absent,
     broken or something else.
     """
     place = Path(path)
@@ -31,10 +33,12 @@ def read(path: str | Path, layout: TableLayout | None = None) -> Ecg:
                 "(samples-by-leads or leads-by-samples)."
             )
         return read_table(place, layout)
+    if head.startswith(MATLAB_5):
+        return read_matlab(place)
     what = foreign(head)
     if what is None and place.suffix in (".dat", ".mat"):
         raise BrokenRecord(f"{place.name} has samples only; the header that names it, {place.stem}.hea, is missing.")
-    kinds = "a WFDB record nor a table of numbers (CSV, text, NPY)"
+    kinds = "a WFDB record, CPSC-2018's own MATLAB file nor a table of numbers (CSV, text, NPY)"
     raise BrokenRecord(f"{place.name} is neither {kinds}: it looks like {what or 'other binary data'}.")
 
 

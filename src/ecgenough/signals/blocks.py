@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -120,7 +120,9 @@ def conditioned_blocks(requests: Sequence[Request], workers: int) -> Iterator[Bl
     if min(workers, len(requests)) <= 1:
         yield from map(condition_block, requests)
         return
-    # Workers run NumPy and SciPy only, so a fork beside torch's threads is safe; it imports nothing anew.
+    # One record here first: what reading and conditioning it imports is then there before the fork, once for all.
+    condition_block(replace(requests[0], paths=requests[0].paths[:1]))
+    # Workers run NumPy and SciPy only, so a fork beside torch's threads is safe.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     pool = ProcessPoolExecutor(min(workers, len(requests)), mp_context=context, initializer=_begin_worker)
     coming = iter(requests)

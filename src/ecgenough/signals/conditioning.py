@@ -7,15 +7,21 @@ runs before the resampling instead, at the recording's own rate.
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord, WrongRequest
+from ecgenough.later import Later
 from ecgenough.recipe import NoFilter, Signal
 from ecgenough.signals.filters import check_filter, filtered
+
+if TYPE_CHECKING:
+    import scipy.signal as scipy_signal
+else:
+    scipy_signal = Later("scipy.signal")
 
 SHORTEST = 1.0  # seconds
 SLOWEST = 20.0  # Hz; below it a QRS complex is under two samples long
@@ -104,7 +110,7 @@ def resampled(signal: NDArray[np.float32], rate: float, target: float) -> NDArra
     if ratio == 1:
         return signal
     mean = signal.mean(axis=-1, keepdims=True)
-    fresh = resample_poly(signal - mean, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
+    fresh = scipy_signal.resample_poly(signal - mean, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
     return np.asarray(fresh + mean, dtype=np.float32)
 
 

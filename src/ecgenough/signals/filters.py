@@ -6,15 +6,20 @@ An edge that would let nothing pass is refused.
 """
 
 from math import ceil
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pywt
 from numpy.typing import ArrayLike, NDArray
-from scipy.signal import butter, sosfilt, sosfilt_zi, sosfiltfilt
 
 from ecgenough.errors import WrongRequest, nearest
+from ecgenough.later import Later
 from ecgenough.recipe import BandPass, Filter, LowPassWavelet, NoFilter
+
+if TYPE_CHECKING:
+    import pywt
+    import scipy.signal as scipy_signal
+else:
+    pywt, scipy_signal = Later("pywt"), Later("scipy.signal")
 
 Samples = NDArray[np.float64]
 Kind = Literal["lowpass", "highpass", "bandpass"]
@@ -106,7 +111,7 @@ def _first_minimum(energies: Samples) -> NDArray[np.int64]:
     return np.asarray(found.argmax(axis=-1) + 1, dtype=np.int64)
 
 
-def _wavelet(name: str) -> pywt.Wavelet:
+def _wavelet(name: str) -> "pywt.Wavelet":
     known = pywt.wavelist(kind="discrete")
     if name not in known:
         raise WrongRequest(f'wavelet "{name}" is unknown. {nearest(name, known)}')
@@ -119,7 +124,7 @@ def _design(order: int, edges: float | list[float], kind: Kind, rate: float) -> 
     Raises WrongRequest for a design whose gain is lost to rounding, or whose poles are not inside the unit circle.
     """
     with np.errstate(all="ignore"):
-        sections = np.asarray(butter(order, edges, kind, fs=rate, output="sos"))
+        sections = np.asarray(scipy_signal.butter(order, edges, kind, fs=rate, output="sos"))
     first, second = sections[:, 4], sections[:, 5]
     passes = np.isfinite(sections).all() and sections[:, :3].any(axis=1).all()
     if not (passes and (np.abs(second) < 1).all() and (np.abs(first) < 1 + second).all()):
@@ -132,6 +137,6 @@ def _run(sections: Samples, signal: ArrayLike, zero_phase: bool, settling: int) 
     samples = np.asarray(signal, dtype=np.float64)
     if zero_phase:
         extension = min(samples.shape[-1] - 1, max(settling, 6 * len(sections) + 3))
-        return np.asarray(sosfiltfilt(sections, samples, axis=-1, padlen=extension))
-    settled = sosfilt_zi(sections).reshape(len(sections), *[1] * (samples.ndim - 1), 2)
-    return np.asarray(sosfilt(sections, samples, axis=-1, zi=settled * samples[..., :1])[0])
+        return np.asarray(scipy_signal.sosfiltfilt(sections, samples, axis=-1, padlen=extension))
+    settled = scipy_signal.sosfilt_zi(sections).reshape(len(sections), *[1] * (samples.ndim - 1), 2)
+    return np.asarray(scipy_signal.sosfilt(sections, samples, axis=-1, zi=settled * samples[..., :1])[0])

@@ -32,12 +32,12 @@ def prepare(dataset: Dataset, signal: Signal, folder: str | Path, workers: int |
 
     Raises WrongRequest for settings that fit no recording, EcgenoughError where no record fits or the disk fails.
     """
-    check_settings(signal)
     if workers is not None and workers < 1:
         raise WrongRequest(f"{workers} workers cannot prepare anything; give at least 1.")
     plan = Plan.of(dataset, signal, Path(folder))
     if (store := plan.made()) is not None and plan.describes(store):
         return store
+    check_settings(signal)
     with disk_failures(plan.path, plan.part), alone(plan.path.with_name(f"{plan.path.name}.lock"), dataset.name):
         if (store := plan.made()) is None:  # another process may just have made it
             plan.make(workers or os.cpu_count() or 1)
