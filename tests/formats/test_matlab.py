@@ -66,9 +66,7 @@ def test_what_is_not_known_of_a_person_stays_unknown(
         ({"name": "val"}, "MATLAB file without a struct ECG of sex, age and data"),
     ],
 )
-def test_any_other_content_is_one_sentence_with_the_file(
-    tmp_path: Path, fields: dict[str, Any], sentence: str
-) -> None:
+def test_any_other_content_is_one_sentence_with_the_file(tmp_path: Path, fields: dict[str, Any], sentence: str) -> None:
     with pytest.raises(BrokenRecord, match=rf"^A0001\.mat.*{sentence}"):
         read(write(tmp_path / "A0001.mat", **fields))
 

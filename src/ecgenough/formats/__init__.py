@@ -10,7 +10,7 @@ from ecgenough.formats.matlab import MATLAB_5, read_matlab
 from ecgenough.formats.recognition import HEAD, foreign, is_text
 from ecgenough.formats.table import NPY, TableLayout, read_table
 
-__all__ = ["TableLayout", "read", "record_files"]
+__all__ = ["TableLayout", "is_there", "read", "record_files", "states_itself"]
 
 
 def read(path: str | Path, layout: TableLayout | None = None) -> Ecg:
@@ -40,6 +40,21 @@ def read(path: str | Path, layout: TableLayout | None = None) -> Ecg:
         raise BrokenRecord(f"{place.name} has samples only; the header that names it, {place.stem}.hea, is missing.")
     kinds = "a WFDB record, CPSC-2018's own MATLAB file nor a table of numbers (CSV, text, NPY)"
     raise BrokenRecord(f"{place.name} is neither {kinds}: it looks like {what or 'other binary data'}.")
+
+
+def states_itself(path: str | Path) -> bool:
+    """Whether a file says itself what its numbers mean, as WFDB records and CPSC-2018's own files do and tables do not.
+
+    Raises BrokenRecord for a file that is absent or cannot be read.
+    """
+    place = Path(path)
+    return _header(place, by_name=False) is not None or _head(place).startswith(MATLAB_5)
+
+
+def is_there(path: str | Path) -> bool:
+    """Whether `path` is a file, or the bare name of a WFDB record that is there."""
+    place = Path(path)
+    return place.is_file() or _header(place, by_name=False) is not None
 
 
 def record_files(path: str | Path) -> tuple[Path, ...]:

@@ -53,7 +53,7 @@ def _struct(place: Path) -> dict[str, NDArray[Any]]:
     except OSError as error:
         raise BrokenRecord(f"{place.name} cannot be read: {error.strerror or error}.") from None
     try:
-        found = scipy_io.loadmat(BytesIO(content), variable_names=[_STRUCT]).get(_STRUCT)
+        found = scipy_io.loadmat(BytesIO(content), variable_names=[_STRUCT]).get(_STRUCT)  # type: ignore[arg-type]
     except Exception as error:  # SciPy raises whatever comes: OSError, ValueError, zlib.error, KeyError ...
         why = quoted(str(error).split("\n")[0] or type(error).__name__, 120)
         raise BrokenRecord(f"{place.name} is not a whole MATLAB 5 file: {why}.") from None

@@ -34,6 +34,18 @@ _LARGEST_DENOMINATOR = 20_000  # of a resampling ratio: over 10 s a sample is ou
 
 
 @dataclass(frozen=True, eq=False)
+class Usable:
+    """The wanted leads of a recording, float32 mV `[leads, samples]` at its own rate; `bridged` samples were lost.
+
+    Of those, only the ones that will be shown are counted.
+    """
+
+    signal: NDArray[np.float32]
+    rate: float
+    bridged: int
+
+
+@dataclass(frozen=True, eq=False)
 class Conditioned:
     """float32 mV `[leads, samples]` or `[records, leads, samples]`; after `valid` samples all is zero padding."""
 
@@ -46,12 +58,12 @@ def condition(ecg: Ecg, settings: Signal) -> Conditioned:
 
     Raises BrokenRecord for a recording that `usable` refuses, WrongRequest for settings that fit no recording.
     """
-    batch = condition_batch(usable(ecg, settings)[None], ecg.rate, settings)
+    batch = condition_batch(usable(ecg, settings).signal[None], ecg.rate, settings)
     return Conditioned(batch.signal[0], batch.valid)
 
 
-def usable(ecg: Ecg, settings: Signal) -> NDArray[np.float32]:
-    """The wanted leads in mV `[leads, samples]` at the recording's own rate, gaps bridged, no longer than needed.
+def usable(ecg: Ecg, settings: Signal) -> Usable:
+    """The wanted leads at the recording's own rate, gaps bridged, no longer than needed.
 
     Raises BrokenRecord for a lead that is absent or more than half lost, a recording below 1 s or 20 Hz, and one that
     is flat in every lead.
@@ -67,9 +79,13 @@ def usable(ecg: Ecg, settings: Signal) -> NDArray[np.float32]:
     if lost.any():
         _check_gaps(lost[:, :shown], settings.leads)
         signal = _bridged(signal, lost)
-    if np.ptp(signal[:, :shown], axis=1).max() < FLAT:
-        raise BrokenRecord(f"the recording is flat: no lead varies by {FLAT * 1000:g} µV in {shown / ecg.rate:.3g} s.")
-    return signal
+    most = np.ptp(signal[:, :shown], axis=1).max()
+    if most < FLAT:
+        doubt = ", or its unit is not the one that is stated" if most > 0 else ""
+        raise BrokenRecord(
+            f"the recording is flat: no lead varies by {FLAT * 1000:g} µV in {shown / ecg.rate:.3g} s{doubt}."
+        )
+    return Usable(signal, ecg.rate, int(np.count_nonzero(lost[:, :shown])))
 
 
 def condition_batch(signals: NDArray[np.float32], rate: float, settings: Signal) -> Conditioned:

@@ -20,7 +20,8 @@ from ecgenough.recipe import Signal, fingerprint
 from ecgenough.signals.blocks import Outcome
 from ecgenough.signals.building import JOURNAL, alone, build_signals, disk_failures, sync_folder
 from ecgenough.signals.conditioning import check_settings, samples_of
-from ecgenough.signals.store import DESCRIPTION, FORMAT, LARGEST, MICROVOLTS, TABLE, Store, pack_table, table_digest
+from ecgenough.signals.noticed import tell, write_duplicates, write_notices
+from ecgenough.signals.store import DESCRIPTION, FORMAT, TABLE, Store, pack_table, table_digest
 
 
 def prepare(dataset: Dataset, signal: Signal, folder: str | Path, workers: int | None = None) -> Store:
@@ -42,7 +43,8 @@ def prepare(dataset: Dataset, signal: Signal, folder: str | Path, workers: int |
         if (store := plan.made()) is None:  # another process may just have made it
             plan.make(workers or os.cpu_count() or 1)
             store = Store.open(plan.path)
-            _tell(store)
+            say(f"{store.name}: {len(store.records):,} records prepared, {len(store.rejected):,} rejected.")
+            tell(store)
         if not plan.describes(store):
             plan.describe(plan.path, plan.outcome_of(store))
             say(f"{dataset.name}: labels, folds or patients have changed; {plan.path} has the new ones now.")
@@ -90,18 +92,20 @@ class Plan:
                 shutil.rmtree(self.part)
                 reason = outcome.broken[0][1]
                 raise EcgenoughError(f"no record of {self.dataset.name} can be used; the first because: {reason}")
+            write_notices(self.part, self.dataset, outcome)
             self.describe(self.part, outcome)
         (self.part / JOURNAL).unlink(missing_ok=True)
         self.part.rename(self.path)
         sync_folder(self.path.parent)
 
     def describe(self, folder: Path, outcome: Outcome) -> None:
-        """Write table.npz and then store.json, which makes the store whole."""
+        """Write table.npz, duplicates.csv and then store.json, which makes the store whole."""
         for stray in folder.glob(".*.part"):  # of a killed run
             stray.unlink()
         table = _table(self.dataset, outcome)
         with written_aside(folder / TABLE) as aside:
             aside.write_bytes(table)
+        write_duplicates(folder, self.dataset, outcome)
         write_text(folder / DESCRIPTION, self._description(outcome, table))
 
     def describes(self, store: Store) -> bool:
@@ -207,13 +211,3 @@ def _table(dataset: Dataset, outcome: Outcome) -> bytes:
         "clipped": np.asarray(outcome.clipped, dtype=np.int32),
     }
     return pack_table(columns, list(dataset.tasks.values()), rows)
-
-
-def _tell(store: Store) -> None:
-    say(f"{store.name}: {len(store.records):,} records prepared, {len(store.rejected):,} rejected.")
-    clipped = np.flatnonzero(store.clipped)
-    if len(clipped):
-        say(
-            f"{store.name}: {len(clipped):,} records go beyond ±{LARGEST / MICROVOLTS:g} mV and were clipped there, "
-            f"{store.clipped.sum():,} samples in all, first {store.records[clipped[0]]}. Is their unit right?"
-        )
