@@ -89,7 +89,7 @@ def test_clipped_samples_are_counted_and_told(tmp_path: Path, capsys: pytest.Cap
     assert store.clipped.tolist() == [80, 0]
     assert store.signals.max() == 32767
     said = " ".join(capsys.readouterr().err.split())
-    assert "1 records go beyond ±32.767 mV and were clipped there, 80 samples in all, first high" in said
+    assert "records beyond ±32.767 mV, clipped there: 1, 80 samples in all, first high" in said
 
 
 def test_a_second_call_takes_what_is_there(listed: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -75,34 +75,32 @@ def duplicates(store: Store) -> tuple[Duplicate, ...]:
 
 def tell(store: Store) -> None:
     """Say what was noticed, a line each: how many records, the first one, and what to do."""
-    advice = {
-        BRIDGED: "lack samples, which were bridged by straight lines",
-        CLIPPED: "go beyond ±32.767 mV and were clipped there",
-        HIGH: f"have beats of over {LARGEST:g} mV. {TOO_LARGE}",
-        LOW: f"have beats of under {SMALLEST:g} mV. {TOO_SMALL}",
-    }
     all_notices = noticed(store)
-    for what, sentence in advice.items():
+    for what, sentence in _SENTENCES.items():
         if found := [notice for notice in all_notices if notice.what == what]:
-            say(f"{store.name}: {_counted(found, sentence)}")
+            total = sum(notice.amount for notice in found)
+            first, amount = found[0].record, found[0].amount
+            say(f"{store.name}: {sentence.format(records=len(found), samples=int(total), first=first, amount=amount)}")
     if pairs := duplicates(store):
         say(_told(store, pairs))
 
 
-def _counted(found: Sequence[Notice], sentence: str) -> str:
-    first = f"first {found[0].record}"
-    if found[0].what in (BRIDGED, CLIPPED):
-        total = int(sum(notice.amount for notice in found))
-        return f"{len(found):,} records {sentence}, {total:,} samples in all, {first}: see {NOTICED} in the store."
-    return f"{len(found):,} records ({first}, {found[0].amount:.3g} mV) {sentence}"
+_SENTENCES = {
+    BRIDGED: "records with lost samples, bridged by straight lines: {records:,}, {samples:,} samples in all, first "
+    f"{{first}}; all are in {NOTICED} of the store.",
+    CLIPPED: "records beyond ±32.767 mV, clipped there: {records:,}, {samples:,} samples in all, first {first}. "
+    "Is their unit right?",
+    HIGH: f"records whose beats span over {LARGEST:g} mV: {{records:,}}, first {{first}} ({{amount:.3g}} mV). {TOO_LARGE}",
+    LOW: f"records whose beats span under {SMALLEST:g} mV: {{records:,}}, first {{first}} ({{amount:.2g}} mV). {TOO_SMALL}",
+}
 
 
 def _told(store: Store, pairs: Sequence[Duplicate]) -> str:
     strangers = sum(not pair.same_patient for pair in pairs)
     apart = sum(pair.fold != pair.twin_fold for pair in pairs)
     return (
-        f"{store.name}: {len(pairs):,} pairs of records hold the same waveform, first {pairs[0].record} and "
-        f"{pairs[0].twin}; {strangers:,} under two patients, {apart:,} in two folds: see {store.path / DUPLICATES}."
+        f"{store.name}: pairs of records with the same waveform: {len(pairs):,}, first {pairs[0].record} and "
+        f"{pairs[0].twin}; {strangers:,} under two patients, {apart:,} in two folds. All are in {DUPLICATES} of the store."
     )
 
 
