@@ -24,9 +24,9 @@ Count = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
-    """A part of a recipe: frozen, and no key that is not known."""
+    """A part of a recipe: frozen, no key that is not known, no number that is not finite."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 # --- conditioning: what is done once to every record ---------------------------------------------------------------

@@ -120,7 +120,7 @@ def test_a_sidecar_states_layout_labels_task_and_positive(tmp_path: Path) -> Non
         ),
         (
             "layout: {rate: -1, unit: mV, leads: [I], orientation: samples-by-leads}",
-            'key "layout.rate": input should be',
+            'key "layout.rate" is -1; it must be above 0.',
         ),
         ("[a, b]", "must be a YAML mapping"),
         ("a: [", "is not YAML"),
