@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, get_args
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
 
 from ecgenough.errors import closest
 
 Model = type[BaseModel]
-Found = dict[str, Any]  # one of pydantic's errors
 
 # What a value must be, by pydantic's type of error; in braces what its context holds.
 _DEMANDS = {
@@ -88,7 +88,7 @@ def _unknown(place: Place) -> str:
     return f"is unknown. Known{f' of {place.kind}' if place.kind else ''}: {', '.join(_names(place.own))}."
 
 
-def _wrong_kind(place: Place, found: Found) -> str:
+def _wrong_kind(place: Place, found: ErrorDetails) -> str:
     """Of the key that chooses a section's kind."""
     discriminator = found["ctx"]["discriminator"].strip("'")
     key = f'"{place.key}.{discriminator}"'
@@ -103,13 +103,13 @@ def _choices(value: Any, options: Sequence[str]) -> str:
     return f"it must be one of {', '.join(options)}.{f' Nearest: {json.dumps(near)}.' if near else ''}"
 
 
-def _options(found: Found) -> list[str]:
+def _options(found: ErrorDetails) -> list[str]:
     """The words that pydantic would have taken."""
     context = found["ctx"]
     return re.findall(r"'([^']*)'", context.get("expected_tags") or context["expected"])
 
 
-def _demand(place: Place, found: Found) -> str:
+def _demand(place: Place, found: ErrorDetails) -> str:
     kind = found["type"]
     if kind == "literal_error":
         return " or ".join(_options(found))
@@ -128,7 +128,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 
-def _followed(found: Found, model: Model) -> Place:
+def _followed(found: ErrorDetails, model: Model) -> Place:
     """Follow a complaint's place down from `model`.
 
     Pydantic puts among the keys the kind that was chosen for a section, and what it tried for a value that may be one

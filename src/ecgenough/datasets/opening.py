@@ -7,10 +7,11 @@ from ecgenough.datasets.cpsc2018 import open_cpsc2018
 from ecgenough.datasets.manifest import open_manifest
 from ecgenough.datasets.medalcare import open_medalcare
 from ecgenough.datasets.ptbxl import open_ptbxl
-from ecgenough.datasets.simulated import is_simulated, open_simulated
+from ecgenough.datasets.simulated import ABOUT, is_simulated, open_simulated
 from ecgenough.datasets.table import Dataset
 from ecgenough.errors import WrongRequest, nearest
 from ecgenough.formats.table import TableLayout
+from ecgenough.progress import say
 
 
 def open_dataset(
@@ -42,6 +43,8 @@ def _open_known(name: str, root: Path, rate: float | None, seed: int) -> Dataset
         return open_medalcare(root)
     # A folder of simulated ECGs in PTB-XL's layout must not pass for PTB-XL in anybody's report.
     if name == "simulated" or is_simulated(root):
+        if name != "simulated":
+            say(f"{root} was written by ecgenough simulate ({ABOUT}): these are simulated ECGs, not {name}.")
         return open_simulated(root, rate, seed)
     return open_ptbxl(root, rate, seed)
 

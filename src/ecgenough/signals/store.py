@@ -20,8 +20,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgenough.datasets.table import Task
-from ecgenough.errors import EcgenoughError, WrongRequest, nearest
+from ecgenough.datasets.table import Task, find_task
+from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.recipe import Signal
 
 FORMAT = 1
@@ -110,11 +110,8 @@ class Store:
         )
 
     def task(self, name: str | None = None) -> Task:
-        """The task of that name, or the default one. Raises WrongRequest with the nearest name."""
-        wanted = self.default_task if name is None else name
-        if wanted not in self.tasks:
-            raise WrongRequest(f'{self.name} has no task "{wanted}". {nearest(wanted, self.tasks)}')
-        return self.tasks[wanted]
+        """The task of that name, or the default one; see `find_task`."""
+        return find_task(self.name, self.tasks, self.default_task if name is None else name)
 
     def rows(self, task: str | None, folds: Sequence[int]) -> NDArray[np.int64]:
         """The rows of `signals`, ascending, that take part in the task and lie in one of the folds."""
