@@ -122,6 +122,10 @@ def test_a_sidecar_states_layout_labels_task_and_positive(tmp_path: Path) -> Non
             "layout: {rate: -1, unit: mV, leads: [I], orientation: samples-by-leads}",
             'key "layout.rate" is -1; it must be above 0.',
         ),
+        (
+            "layout: {rate: 500, unit: mm, leads: [I], orientation: samples-by-leads}",
+            'pe.yaml key "layout": unit "mm" is not a voltage',
+        ),
         ("[a, b]", "must be a YAML mapping"),
         ("a: [", "is not YAML"),
     ],
@@ -302,6 +306,10 @@ def test_codes_for_sex_are_not_guessed(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_neither_a_name_nor_a_file(tmp_path: Path) -> None:
+    with pytest.raises(
+        WrongRequest, match=r"is a folder; name the data set, and the folder with --from: one of ptb-xl"
+    ):
+        open_dataset(str(tmp_path), None)
     with pytest.raises(WrongRequest, match=r'"ptbxl" is neither a known dataset nor a manifest .* Nearest: "ptb-xl".'):
         open_dataset("ptbxl", tmp_path)
     with pytest.raises(WrongRequest, match=r"say where ptb-xl lies: --from DIR"):

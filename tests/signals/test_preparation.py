@@ -1,5 +1,6 @@
 """Preparing a collection: what a store holds, when it is made again, and what is said about it."""
 
+import csv
 import os
 import shutil
 import time
@@ -64,7 +65,10 @@ def test_rejected_records_are_told_by_name_and_counted(
     store = prepare(listed, WANTED, tmp_path / "stores")
     assert [record for record, _ in store.rejected] == ["id-lost", "id-5", "id-140"]
     assert "flat" in store.rejected[1][1]
-    assert "tiny: 148 records prepared, 3 rejected." in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert "tiny: 148 records prepared, 3 rejected. The first is id-lost: listed without a file. All are in" in said
+    with (store.path / "rejected.csv").open(newline="") as file:
+        assert [tuple(row) for row in csv.reader(file)] == [("record", "reason"), *store.rejected]
 
 
 def test_a_collection_without_a_usable_record_is_refused(collection: Collection, tmp_path: Path) -> None:

@@ -51,6 +51,11 @@ def _open_known(name: str, root: Path, rate: float | None, seed: int) -> Dataset
 
 def _manifest(name: str) -> Path:
     path = Path(name)
+    if path.is_dir():
+        raise WrongRequest(
+            f'"{name}" is a folder; name the data set, and the folder with --from: one of {", ".join(names())}, or the '
+            "path of a manifest CSV."
+        )
     if not path.is_file():
         raise WrongRequest(
             f'"{name}" is neither a known dataset nor a manifest that is there. {nearest(name, names())}'

@@ -29,8 +29,8 @@ def read(path: str | Path, layout: TableLayout | None = None) -> Ecg:
     if head.startswith(NPY) or (is_text(head) and foreign(head) is None):
         if layout is None:
             raise WrongRequest(
-                f"{place.name} is a table of numbers; state its rate, unit, leads and orientation "
-                "(samples-by-leads or leads-by-samples)."
+                f"{place.name} is a table of numbers; state its rate, unit, leads and orientation: with --rate, --unit, "
+                "--leads and --orientation, or for a manifest under layout in the YAML file beside it."
             )
         return read_table(place, layout)
     if head.startswith(MATLAB_5):

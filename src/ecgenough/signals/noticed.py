@@ -1,5 +1,6 @@
-"""What preparing noticed about records that it kept, in two tables beside a store's signals for people to look through.
+"""What preparing noticed about records, in tables beside a store's signals for people to look through.
 
+    rejected.csv     record, reason: what was listed and cannot be used
 noticed.csv      record, what, amount: bridged samples, clipped samples, or a beat of a height that no heart makes
 duplicates.csv   pairs of records with the same waveform: record, twin, same_patient, fold, twin_fold
 """
@@ -18,7 +19,7 @@ from ecgenough.signals.blocks import Outcome
 from ecgenough.signals.plausibility import LARGEST, SMALLEST, TOO_LARGE, TOO_SMALL
 from ecgenough.signals.store import Store, equal_rows
 
-NOTICED, DUPLICATES = "noticed.csv", "duplicates.csv"
+REJECTED, NOTICED, DUPLICATES = "rejected.csv", "noticed.csv", "duplicates.csv"
 BRIDGED, CLIPPED, HIGH, LOW = "bridged samples", "clipped samples", "beat too high, mV", "beat too low, mV"
 
 
@@ -38,6 +39,11 @@ class Duplicate(NamedTuple):
     same_patient: bool
     fold: int
     twin_fold: int
+
+
+def write_rejected(folder: Path, rejected: Sequence[tuple[str, str]]) -> None:
+    """Write rejected.csv into the folder of a store."""
+    write_text(folder / REJECTED, _csv(("record", "reason"), rejected))
 
 
 def write_notices(folder: Path, dataset: Dataset, outcome: Outcome) -> None:
@@ -74,7 +80,12 @@ def duplicates(store: Store) -> tuple[Duplicate, ...]:
 
 
 def tell(store: Store) -> None:
-    """Say what was noticed, a line each: how many records, the first one, and what to do."""
+    """Say what became of the records and what was noticed, a line each: how many, the first one, and what to do."""
+    first = ""
+    if store.rejected:
+        record, reason = store.rejected[0]
+        first = f" The first is {record}: {reason.rstrip('.')}. All are in {REJECTED} of the store."
+    say(f"{store.name}: {len(store.records):,} records prepared, {len(store.rejected):,} rejected.{first}")
     all_notices = noticed(store)
     for what, sentence in _SENTENCES.items():
         if found := [notice for notice in all_notices if notice.what == what]:
@@ -90,7 +101,7 @@ _SENTENCES = {
     f"{{first}}; all are in {NOTICED} of the store.",
     CLIPPED: "records beyond ±32.767 mV, clipped there: {records:,}, {samples:,} samples in all, first {first}. "
     "Is their unit right?",
-    HIGH: f"records whose beats span over {LARGEST:g} mV: {{records:,}}, first {{first}} ({{amount:.3g}} mV). {TOO_LARGE}",
+    HIGH: f"records whose beats span over {LARGEST:g} mV: {{records:,}}, first {{first}} ({{amount:,.0f}} mV). {TOO_LARGE}",
     LOW: f"records whose beats span under {SMALLEST:g} mV: {{records:,}}, first {{first}} ({{amount:.2g}} mV). {TOO_SMALL}",
 }
 

@@ -31,7 +31,7 @@ def notes(bridged: int, clipped: int, height: float) -> tuple[str, ...]:
     if clipped:
         said.append(f"{clipped:,} of its samples lie beyond ±32.767 mV and were clipped there.")
     if height > LARGEST:
-        said.append(f"A beat spans {height:.3g} mV, more than a heart gives. {TOO_LARGE}")
+        said.append(f"A beat spans {height:,.0f} mV, more than a heart gives. {TOO_LARGE}")
     if height < SMALLEST:
         said.append(f"A beat spans {height:.2g} mV, less than any ECG shows. {TOO_SMALL}")
     return tuple(said)

@@ -20,7 +20,7 @@ from ecgenough.recipe import Signal, fingerprint
 from ecgenough.signals.blocks import Outcome
 from ecgenough.signals.building import JOURNAL, alone, build_signals, disk_failures, sync_folder
 from ecgenough.signals.conditioning import check_settings, samples_of
-from ecgenough.signals.noticed import tell, write_duplicates, write_notices
+from ecgenough.signals.noticed import tell, write_duplicates, write_notices, write_rejected
 from ecgenough.signals.store import DESCRIPTION, FORMAT, TABLE, Store, pack_table, table_digest
 
 
@@ -43,7 +43,6 @@ def prepare(dataset: Dataset, signal: Signal, folder: str | Path, workers: int |
         if (store := plan.made()) is None:  # another process may just have made it
             plan.make(workers or os.cpu_count() or 1)
             store = Store.open(plan.path)
-            say(f"{store.name}: {len(store.records):,} records prepared, {len(store.rejected):,} rejected.")
             tell(store)
         if not plan.describes(store):
             plan.describe(plan.path, plan.outcome_of(store))
@@ -99,12 +98,13 @@ class Plan:
         sync_folder(self.path.parent)
 
     def describe(self, folder: Path, outcome: Outcome) -> None:
-        """Write table.npz, duplicates.csv and then store.json, which makes the store whole."""
+        """Write table.npz, the tables for people and then store.json, which makes the store whole."""
         for stray in folder.glob(".*.part"):  # of a killed run
             stray.unlink()
         table = _table(self.dataset, outcome)
         with written_aside(folder / TABLE) as aside:
             aside.write_bytes(table)
+        write_rejected(folder, self._rejected(outcome))
         write_duplicates(folder, self.dataset, outcome)
         write_text(folder / DESCRIPTION, self._description(outcome, table))
 
@@ -143,10 +143,14 @@ class Plan:
             "validation_folds": dataset.validation_folds,
             "test_folds": dataset.test_folds,
             "table": table_digest(table),
-            # Those found while listing come first, then those that conditioning refused: `outcome_of` counts on it.
-            "rejected": [*dataset.rejected, *((dataset.records[place], reason) for place, reason in outcome.broken)],
+            "rejected": self._rejected(outcome),
         }
         return json.dumps(about, indent=1, ensure_ascii=False) + "\n"
+
+    def _rejected(self, outcome: Outcome) -> list[tuple[str, str]]:
+        """Those found while listing, then those that conditioning refused: `outcome_of` counts on this order."""
+        refused = [(self.dataset.records[place], reason) for place, reason in outcome.broken]
+        return [*self.dataset.rejected, *refused]
 
 
 def store_fingerprint(dataset: Dataset, signal: Signal) -> str:

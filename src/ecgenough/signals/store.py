@@ -1,6 +1,6 @@
 """A collection conditioned once and kept on disk, read without copying. Needs no more than NumPy.
 
-A store is a folder of these files, and two tables that only people read (`noticed`):
+A store is a folder of these files, and tables that only people read (`noticed`):
 
     signals.i16   little-endian int16 [records, leads, samples] in µV, no header
     table.npz     records, patients, folds, ages, sexes, valid lengths, waveform hashes, and the labels of every task
