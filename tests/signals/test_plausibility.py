@@ -16,6 +16,9 @@ def test_a_beat_spans_what_its_wave_was_given() -> None:
     leads[2] = 0.0  # one loose lead
     assert beat_height(leads, 100) == pytest.approx(1.5)
     assert beat_height(np.stack([leads, 2 * leads]), 100) == pytest.approx([1.5, 3.0])
+    assert beat_height(np.concatenate([leads, np.zeros_like(leads)]), 100) == pytest.approx(1.5)  # most leads loose
+    assert beat_height(np.zeros_like(leads), 100) == 0
+    assert notes(0, 0, 0.0) == ()
     assert beat_height(leads[:, :100], 100) == pytest.approx(1.5)  # shorter than a stretch
 
 

@@ -55,7 +55,7 @@ def write_notices(folder: Path, dataset: Dataset, outcome: Outcome) -> None:
             BRIDGED: (outcome.bridged[row], outcome.bridged[row] > 0),
             CLIPPED: (outcome.clipped[row], outcome.clipped[row] > 0),
             HIGH: (height, height > LARGEST),
-            LOW: (height, height < SMALLEST),
+            LOW: (height, 0 < height < SMALLEST),
         }
         notices += [Notice(dataset.records[place], what, amount) for what, (amount, is_so) in found.items() if is_so]
     write_text(folder / NOTICED, _csv(Notice._fields, notices))

@@ -13,14 +13,18 @@ BEAT = 1.5  # seconds; at 40 a minute or more, each stretch of that length has a
 
 
 def beat_height(signals: NDArray[np.float32], rate: float) -> NDArray[np.float32]:
-    """How many mV a beat spans in `signals` `[..., leads, samples]`: the median over leads and stretches of 1.5 s.
+    """How many mV a beat spans in `signals` `[..., leads, samples]`: that of the middle lead of those that vary, and of
+    each lead the median over stretches of 1.5 s. 0 where no lead varies in most stretches.
 
-    Medians, because one artefact, one flat lead or a drifting baseline says nothing of the unit.
+    One artefact, a few loose leads or a drifting baseline thus say nothing of the unit.
     """
     samples = signals.shape[-1]
     length = min(max(1, round(BEAT * rate)), samples)
     stretches = signals[..., : samples // length * length].reshape(*signals.shape[:-1], -1, length)
-    return np.asarray(np.median(np.median(np.ptp(stretches, axis=-1), axis=-1), axis=-1), dtype=np.float32)
+    spans = np.sort(np.median(np.ptp(stretches, axis=-1), axis=-1), axis=-1)
+    varying = np.count_nonzero(spans, axis=-1, keepdims=True).clip(min=1)  # they come last
+    middle = np.take_along_axis(spans, spans.shape[-1] - 1 - (varying - 1) // 2, axis=-1)
+    return np.asarray(middle[..., 0], dtype=np.float32)
 
 
 def notes(bridged: int, clipped: int, height: float) -> tuple[str, ...]:
@@ -32,7 +36,7 @@ def notes(bridged: int, clipped: int, height: float) -> tuple[str, ...]:
         said.append(f"{clipped:,} of its samples lie beyond ±32.767 mV and were clipped there.")
     if height > LARGEST:
         said.append(f"A beat spans {height:,.0f} mV, more than a heart gives. {TOO_LARGE}")
-    if height < SMALLEST:
+    if 0 < height < SMALLEST:
         said.append(f"A beat spans {height:.2g} mV, less than any ECG shows. {TOO_SMALL}")
     return tuple(said)
 
