@@ -19,6 +19,7 @@ def test_a_small_run_writes_its_table(tmp_path: Path) -> None:
     page = (tmp_path / "cpu.md").read_text(encoding="utf-8")
     assert all(f"- {fact}: " in page for fact in ("Command", "Data", "Machine", "Date"))
     rows = [line.split(" | ") for line in page.splitlines() if re.search(r"\| (naive / ours|ours / bare) \|", line)]
+    assert re.search(r"threads: [1-9][\d,]* ECGs of 10 s at 500 Hz a second, [1-9][\d,]* a second of", page)
     once = 1 if (os.cpu_count() or 1) == 1 else 0
     assert len(rows) == 11 - once
     for what, _, ours, other, meaning, ratio, pairs in rows:

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ecgenough.errors import BrokenRecord, WrongRequest, nearest
+from ecgenough.errors import BrokenRecord, WrongRequest
 
 LIMB_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF")
 CHEST_LEADS = ("V1", "V2", "V3", "V4", "V5", "V6")
@@ -140,5 +140,5 @@ def check_leads(leads: Sequence[str]) -> tuple[str, ...]:
     names = tuple(lead_name(lead) for lead in leads)
     for name in names:
         if name not in STANDARD_LEADS:
-            raise WrongRequest(f'lead "{name}" is not one of the twelve. {nearest(name, STANDARD_LEADS)}')
+            raise WrongRequest(f'lead "{name}" is not one of the twelve: {", ".join(STANDARD_LEADS)}.')
     return names

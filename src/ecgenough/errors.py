@@ -20,11 +20,16 @@ class BrokenRecord(EcgenoughError, ValueError):
     """One recording cannot be used. Collections list it in rejected.csv; single-file commands stop."""
 
 
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known name that `word` is likely a misspelling of, whatever its case; None where none is near."""
+    names = {name.lower(): name for name in known}
+    close = get_close_matches(word.lower(), names, n=1, cutoff=0.5)
+    return names[close[0]] if close else None
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """The sentence that follows an unknown name: the nearest right one, or all of them."""
     names = list(known)
-    close = get_close_matches(word.lower(), [name.lower() for name in names], n=1, cutoff=0.5)
-    for name in names:
-        if close and name.lower() == close[0]:
-            return f'Nearest: "{name}".'
+    if near := closest(word, names):
+        return f'Nearest: "{near}".'
     return f"Known: {', '.join(names)}." if names else ""

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from ecgenough.networks.contract import Network, crop_mean
 from ecgenough.recipe import Recipe
 from ecgenough.scoring.calibration import Calibration
 from ecgenough.signals.batches import evaluation_crops
-from ecgenough.signals.conditioning import condition
+from ecgenough.signals.conditioning import condition_batch, usable
 from ecgenough.signals.normalisation import Normaliser
+from ecgenough.signals.plausibility import beat_height, notes
 from ecgenough.signals.store import MICROVOLTS, to_microvolts
 
 FORMAT = 1
@@ -35,12 +36,13 @@ _SEEN, _PATIENTS = "origin.waveform_hashes", "origin.patient_hashes"
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model says of one ECG, a number a class in the order of `classes`."""
+    """What a model says of one ECG, a number a class in the order of `classes`; `notes` say what makes one doubt it."""
 
     classes: tuple[str, ...]
     titles: tuple[str, ...]
     probabilities: tuple[float, ...]
     thresholds: tuple[float, ...]
+    notes: tuple[str, ...] = ()
 
     @property
     def calls(self) -> tuple[bool, ...]:
@@ -48,10 +50,10 @@ class Prediction:
         return tuple(p >= t for p, t in zip(self.probabilities, self.thresholds, strict=True))
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: a row a class."""
+        """Plain values for JSON: a row a class, and the notes."""
         rows = zip(self.classes, self.titles, self.probabilities, self.thresholds, self.calls, strict=True)
         names = ("class", "title", "probability", "threshold", "call")
-        return {"classes": [dict(zip(names, row, strict=True)) for row in rows]}
+        return {"classes": [dict(zip(names, row, strict=True)) for row in rows], "notes": list(self.notes)}
 
 
 @dataclass(frozen=True)
@@ -86,15 +88,17 @@ class Model:
 
         Raises BrokenRecord where leads are missing beyond derivation or the signal cannot be used.
         """
-        conditioned = condition(ecg, self.recipe.signal)
+        found = usable(ecg, self.recipe.signal)
+        conditioned = condition_batch(found.signal[None], ecg.rate, self.recipe.signal)
         device = next(self.network.parameters()).device
-        counts, _ = to_microvolts(conditioned.signal)  # as a store keeps it, so that both give the same answer
-        signal = torch.from_numpy(counts.astype(np.float32) / MICROVOLTS)[None].to(device)
+        counts, clipped = to_microvolts(conditioned.signal)  # as a store keeps it, so that both give the same answer
+        signal = torch.from_numpy(counts.astype(np.float32) / MICROVOLTS).to(device)
         valid = torch.tensor([conditioned.valid], device=device)
         with torch.inference_mode():
             crops = evaluation_crops(signal, valid, self.recipe, self.normaliser)
             logits = crop_mean(self.network, crops)[0].double().cpu().numpy()
-        return self.prediction(logits)
+        doubts = notes(found.bridged, int(clipped[0]), float(beat_height(found.signal, found.rate)))
+        return replace(self.prediction(logits), notes=doubts)
 
     def prediction(self, logits: NDArray[np.float64]) -> Prediction:
         """The answer that logits `[classes]` of this model's network stand for."""

@@ -120,7 +120,11 @@ def test_a_sidecar_states_layout_labels_task_and_positive(tmp_path: Path) -> Non
         ),
         (
             "layout: {rate: -1, unit: mV, leads: [I], orientation: samples-by-leads}",
-            'key "layout.rate": input should be',
+            'key "layout.rate" is -1; it must be above 0.',
+        ),
+        (
+            "layout: {rate: 500, unit: mm, leads: [I], orientation: samples-by-leads}",
+            'pe.yaml key "layout": unit "mm" is not a voltage',
         ),
         ("[a, b]", "must be a YAML mapping"),
         ("a: [", "is not YAML"),
@@ -237,7 +241,6 @@ def test_a_path_outside_the_root_is_refused(tmp_path: Path, path: str) -> None:
         ("file,class\nf0.txt,AF\nf1.txt,\n", 'pe.csv row 3, column "class": an empty cell is not a label'),
         ("file,class\nf0.txt,a\nf1.txt,b\nf2.txt,c\n", "3 different words in 3 rows"),
         ("file,class\nf0.txt,a\nf1.txt,a\n", "1 different words in 2 rows"),
-        ("file,height\nf0.txt,170\n", "pe.csv has no label column"),
         ("signal,pe\nf0.txt,1\n", "no column that says where the files are. .* its columns: signal, pe."),
         ("file,pe\nf0.txt,1\n./f0.txt,1\n", 'pe.csv row 3, column "file": "./f0.txt" is listed twice, first in row 2'),
         ("file,pe,age\nf0.txt,1,old\n", 'pe.csv row 2, column "age": "old" is not an age'),
@@ -257,6 +260,40 @@ def test_a_record_listed_twice_is_refused(tmp_path: Path) -> None:
         open_manifest(write(tmp_path, text, FILES))
 
 
+def test_label_columns_are_told_with_how_to_choose_and_are_tasks_of_their_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "file,embolism,smoker\n" + "".join(f"f{row}.txt,{row % 2},{row % 3 == 0:d}\n" for row in range(30))
+    dataset = open_manifest(write(tmp_path, text, FILES))
+    said = " ".join(capsys.readouterr().err.split())
+    assert "pe.csv: labels are in embolism, smoker." in said
+    assert 'For one alone, say --task embolism; for some, write "labels: [embolism, ...]" into pe.yaml' in said
+    assert "smoker may say who was recorded rather than what the ECG shows" in said
+    assert (list(dataset.tasks), dataset.default_task) == (["labels", "embolism", "smoker"], "labels")
+    assert dataset.task(None).classes == ("embolism", "smoker")
+    assert dataset.task("smoker").classes == ("smoker",)
+    assert dataset.task("smoker").labels[:, 0].tolist() == [float(row % 3 == 0) for row in range(30)]
+    write(tmp_path, "labels: [embolism]\n", name="pe.yaml")
+    chosen = open_manifest(tmp_path / "pe.csv")
+    assert {name: task.classes for name, task in chosen.tasks.items()} == {"labels": ("embolism",)}
+    assert "smoker" not in capsys.readouterr().err
+
+
+def test_a_manifest_without_labels_has_no_task_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text = "path,patient,height\n" + "".join(f"f{row}.txt,{row // 2},17{row % 10}\n" for row in range(30))
+    dataset = open_manifest(write(tmp_path, text, FILES))
+    assert (dict(dataset.tasks), dataset.default_task) == ({}, "")
+    assert "pe.csv has no label column: none holds 0 and 1 only" in " ".join(capsys.readouterr().err.split())
+    assert len({(patient, fold) for patient, fold in zip(dataset.patients, dataset.folds, strict=True)}) == 15
+    # 15 whole patients of two records in ten folds: five folds with two of them.
+    assert sorted(np.bincount(dataset.folds)[1:].tolist()) == [2] * 5 + [4] * 5
+    for name in (None, "embolism"):
+        with pytest.raises(
+            WrongRequest, match=r"pe has no labels to train on or to test with\. Add a column of 0 and 1"
+        ):
+            dataset.task(name)
+
+
 def test_named_labels_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(WrongRequest, match=r'pe.csv has no column "embolsm". Nearest: "embolism".'):
         open_manifest(write(tmp_path, "file,embolism\n" + rows(30, "1"), FILES), labels=["embolsm"])
@@ -269,6 +306,10 @@ def test_codes_for_sex_are_not_guessed(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_neither_a_name_nor_a_file(tmp_path: Path) -> None:
+    with pytest.raises(
+        WrongRequest, match=r"is a folder; name the data set, and the folder with --from: one of ptb-xl"
+    ):
+        open_dataset(str(tmp_path), None)
     with pytest.raises(WrongRequest, match=r'"ptbxl" is neither a known dataset nor a manifest .* Nearest: "ptb-xl".'):
         open_dataset("ptbxl", tmp_path)
     with pytest.raises(WrongRequest, match=r"say where ptb-xl lies: --from DIR"):

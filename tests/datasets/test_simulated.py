@@ -49,7 +49,9 @@ def test_embolism_is_one_binary_task(tmp_path: Path) -> None:
     assert dataset.rejected == (("3", "records500/00003.hea is not there."),)
 
 
-def test_superclasses_are_read_as_ptb_xl_but_never_called_so(tmp_path: Path) -> None:
+def test_superclasses_are_read_as_ptb_xl_but_never_called_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     root = write_superclasses(tmp_path / "sim")
     for name in ("simulated", "ptb-xl"):
         dataset = open_dataset(name, root)
@@ -57,6 +59,8 @@ def test_superclasses_are_read_as_ptb_xl_but_never_called_so(tmp_path: Path) -> 
         assert dataset.task(None).classes == ("NORM", "MI")
         assert set(dataset.tasks) == {"superdiagnostic", "all", "diagnostic", "subdiagnostic"}
         assert dataset.paths == ("records500/00000/00001_hr.hea",)
+        said = "(simulated.json): these are simulated ECGs, not ptb-xl."
+        assert (said in " ".join(capsys.readouterr().err.split())) == (name == "ptb-xl")
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def test_a_table_without_a_layout_asks_for_it(folder: Path, name: str) -> None:
         (b"%PDF-1.7", "a PDF document"),
         (b"\x89PNG\r\n\x1a\n", "a PNG image"),
         (b"\x89HDF\r\n\x1a\n", "an HDF5 file"),
-        (b"MATLAB 5.0 MAT-file, Platform", "a MATLAB file"),
+        (b"MATLAB 7.3 MAT-file, Platform", "a MATLAB 7.3 file"),
         (b"\0" * 128 + b"DICM", "a DICOM file"),
         (b"0       X X X X".ljust(168) + b"05.02.2011.39.16768     ", "an EDF recording"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:", "a Git LFS pointer"),

@@ -160,7 +160,7 @@ def test_a_batch_is_conditioned_as_its_recordings_one_by_one(
 ) -> None:
     ecgs = [noise(int(9.3 * rate), rate, seed, STANDARD_LEADS) for seed in range(5)]
     wanted = Signal(filter=kind)
-    together = condition_batch(np.stack([usable(ecg, wanted) for ecg in ecgs]), rate, wanted)
+    together = condition_batch(np.stack([usable(ecg, wanted).signal for ecg in ecgs]), rate, wanted)
     for ecg, signal in zip(ecgs, together.signal, strict=True):
         alone = condition(ecg, wanted)
         assert alone.valid == together.valid

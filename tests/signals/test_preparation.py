@@ -1,5 +1,6 @@
 """Preparing a collection: what a store holds, when it is made again, and what is said about it."""
 
+import csv
 import os
 import shutil
 import time
@@ -64,7 +65,10 @@ def test_rejected_records_are_told_by_name_and_counted(
     store = prepare(listed, WANTED, tmp_path / "stores")
     assert [record for record, _ in store.rejected] == ["id-lost", "id-5", "id-140"]
     assert "flat" in store.rejected[1][1]
-    assert "tiny: 148 records prepared, 3 rejected." in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert "tiny: 148 records prepared, 3 rejected. The first is id-lost: listed without a file. All are in" in said
+    with (store.path / "rejected.csv").open(newline="") as file:
+        assert [tuple(row) for row in csv.reader(file)] == [("record", "reason"), *store.rejected]
 
 
 def test_a_collection_without_a_usable_record_is_refused(collection: Collection, tmp_path: Path) -> None:
@@ -89,7 +93,7 @@ def test_clipped_samples_are_counted_and_told(tmp_path: Path, capsys: pytest.Cap
     assert store.clipped.tolist() == [80, 0]
     assert store.signals.max() == 32767
     said = " ".join(capsys.readouterr().err.split())
-    assert "1 records go beyond ±32.767 mV and were clipped there, 80 samples in all, first high" in said
+    assert "records beyond ±32.767 mV, clipped there: 1, 80 samples in all, first high" in said
 
 
 def test_a_second_call_takes_what_is_there(listed: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

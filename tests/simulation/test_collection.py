@@ -2,7 +2,10 @@ import ast
 import errno
 import hashlib
 import json
+import multiprocessing
 import os
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +155,34 @@ def test_nothing_is_left_half_written(tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(EcgenoughError, match="could not be written: No space left on device"):
         simulate_collection(tmp_path / "out", "embolism", 5, rate=100)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_run_left_goes_and_what_a_running_one_writes_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def die(*_arguments: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def hang(*_arguments: object) -> None:
+        time.sleep(60)
+
+    fork, processes = multiprocessing.get_context("fork"), []
+    for ending in (die, hang):
+        monkeypatch.setattr(collection, "write_wfdb", ending)
+        process = fork.Process(target=simulate_collection, args=(tmp_path / "out", "embolism", 2), kwargs={"rate": 100})
+        process.start()
+        processes.append(process)
+    killed, running = processes
+    killed.join()
+    monkeypatch.undo()
+    here = tmp_path / f".out.{running.pid}.part"
+    while not (here / "records").exists():
+        assert running.is_alive()
+        time.sleep(0.01)
+    simulate_collection(tmp_path / "out", "embolism", 2, rate=100)
+    assert {path.name for path in tmp_path.iterdir()} == {"out", here.name}
+    running.kill()
+    running.join()
 
 
 def test_planted_refuses_what_is_not_there(superclasses: Path, tmp_path: Path) -> None:

@@ -7,10 +7,12 @@ from typing import Annotated
 import typer
 
 from ecgenough.commands.tables import print_table
+from ecgenough.ecg import Ecg
 from ecgenough.errors import WrongRequest
-from ecgenough.formats import read
+from ecgenough.formats import is_there, read, states_itself
 from ecgenough.formats.table import TableLayout
 from ecgenough.model import Model, Prediction
+from ecgenough.progress import say
 
 
 def predict(
@@ -28,7 +30,10 @@ def predict(
     """Say what a model reads in each ECG: class, probability, threshold and call."""
     layout = _table_layout(rate, unit, leads, orientation, skip_columns)
     loaded = Model.load(model)
-    answers = {str(file): loaded.predict(read(file, layout)) for file in files}
+    answers = {str(file): loaded.predict(_recording(file, layout)) for file in _each_once(files)}
+    for file, answer in answers.items():
+        for note in answer.notes:
+            say(f"{file}: {note}")
     if as_json:
         typer.echo(json.dumps([{"file": file, **answer.as_dict()} for file, answer in answers.items()], indent=2))
         return
@@ -36,10 +41,27 @@ def predict(
         _print_prediction(file, answer)
 
 
+def _each_once(files: list[Path]) -> list[Path]:
+    for file in sorted({file for file in files if files.count(file) > 1}):
+        say(f"{file} is named {files.count(file)} times and answered once.")
+    return list(dict.fromkeys(files))
+
+
+def _recording(file: Path, layout: TableLayout | None) -> Ecg:
+    if not is_there(file):
+        raise WrongRequest(f"{file} {'is a folder, not a recording' if file.is_dir() else 'is not there'}.")
+    if layout is not None and states_itself(file):
+        raise WrongRequest(
+            f"{file} states its rate, unit and leads itself; leave out --rate, --unit, --leads, --orientation and "
+            "--skip-columns, which are for tables of numbers."
+        )
+    return read(file, layout)
+
+
 def _table_layout(
     rate: float | None, unit: str | None, leads: str | None, orientation: str, skip_columns: int
 ) -> TableLayout | None:
-    if rate is None and unit is None and leads is None and not orientation:
+    if rate is None and unit is None and leads is None and not orientation and not skip_columns:
         return None
     if rate is None or unit is None or leads is None or orientation not in ("samples-by-leads", "leads-by-samples"):
         raise WrongRequest(

@@ -20,18 +20,13 @@ from ecgenough.datasets.listing import Listing
 from ecgenough.datasets.sheet import Sheet, read_sheet
 from ecgenough.datasets.statements import CPSC_2018, written_diagnoses
 from ecgenough.datasets.table import Dataset, Task
-from ecgenough.ecg import STANDARD_LEADS
 from ecgenough.errors import BrokenRecord, WrongRequest
-from ecgenough.formats.table import TableLayout
 from ecgenough.formats.wfdb import read_header
 
 CLASSES = tuple(CPSC_2018)
 FOLDS = 10
 REFERENCE = "REFERENCE.csv"
 REFERENCE_LABELS = ("First_label", "Second_label", "Third_label")
-
-# The original files hold a struct ECG whose `data` is a matrix of voltages, a lead a row.
-ORIGINAL_LAYOUT = TableLayout(rate=500.0, unit="mV", leads=STANDARD_LEADS, orientation="leads-by-samples")
 
 _RECORD = re.compile(r"A\d{4,}")
 
@@ -77,7 +72,6 @@ def open_cpsc2018(root: Path, seed: int = 0) -> Dataset:
         test_folds=(FOLDS,),
         default_task="all",
         rejected=tuple(rejected),
-        layout=None if headers else ORIGINAL_LAYOUT,
     )
 
 

@@ -16,25 +16,36 @@ ABSENCE = frozenset({"no", "n", "none", "neg", "negative", "normal", "healthy", 
 _TRUTH = {"0": 0.0, "1": 1.0, "0.0": 0.0, "1.0": 1.0, "false": 0.0, "true": 1.0}
 
 
-def read_task(
+# Columns of 0 and 1 that say who was recorded rather than what the ECG shows; taken as they are, and pointed out.
+PERSONAL = frozenset({"male", "female", "smoker", "smoking", "alcohol", "diabetes", "diabetic", "obese", "pregnant"})
+
+
+def read_tasks(
     sheet: Sheet, candidates: Sequence[str], wanted: Sequence[str] | None, positive: str | None, name: str
-) -> Task:
-    """The task that a manifest's columns state.
+) -> tuple[Task, ...]:
+    """The tasks that a manifest's columns state: first the one called `name`, then one of each label column alone.
 
     `wanted` columns if given; else every one of `candidates` that holds 0 and 1 only (true and false count); else the
-    one named label, class or diagnosis, with a class for each word in it. Of two words, `positive` is the class; unless
-    it is given, the one that is not a word for absence (no, normal, healthy...), else the alphabetically later one.
-    What was found or chosen is said in a line. Raises WrongRequest naming the row and column of anything else.
+    one named label, class or diagnosis, with a class for each word in it; else none, and there is no task. Of two words,
+    `positive` is the class; unless it is given, the one that is not a word for absence (no, normal, healthy...), else
+    the alphabetically later one. What was found or chosen is said in a line, and how to choose.
+    Raises WrongRequest naming the row and column of anything else.
     """
     columns = list(wanted) if wanted is not None else _found(sheet, candidates)
     if not columns:
-        raise WrongRequest(f"{sheet.path.name} names no label column.")
+        if wanted is not None:
+            raise WrongRequest(f"{sheet.path.name} names no label column.")
+        return ()
     if len(columns) == 1 and _is_words(sheet.column(columns[0])):
-        return _words_task(sheet, columns[0], positive, name)
+        return (_words_task(sheet, columns[0], positive, name),)
     if positive is not None:
         raise WrongRequest(f'positive "{positive}" is for a label column of two words; columns of 0 and 1 need none.')
     labels = np.stack([_zeros_and_ones(sheet, column) for column in columns], axis=1)
-    return Task(name, tuple(columns), labels, _all_listed(sheet))
+    tasks = [Task(name, tuple(columns), labels, _all_listed(sheet))]
+    if len(columns) > 1:
+        alone = enumerate(columns)
+        tasks += [Task(one, (one,), labels[:, [at]], _all_listed(sheet)) for at, one in alone if one != name]
+    return tuple(tasks)
 
 
 def _found(sheet: Sheet, candidates: Sequence[str]) -> list[str]:
@@ -43,15 +54,28 @@ def _found(sheet: Sheet, candidates: Sequence[str]) -> list[str]:
     labels = [column for column, share in shares.items() if share >= 0.5]
     if not labels:
         labels = [column for column in candidates if column.lower() in WORD_COLUMNS][:1]
+    _say_what_was_found(sheet, candidates, labels)
+    return labels
+
+
+def _say_what_was_found(sheet: Sheet, candidates: Sequence[str], labels: Sequence[str]) -> None:
+    name = sheet.path.name
     if not labels:
-        raise WrongRequest(
-            f"{sheet.path.name} has no label column: none holds 0 and 1 only, and none is named label, class or "
-            f"diagnosis. Its columns: {', '.join(sheet.columns)}."
+        say(
+            f"{name} has no label column: none holds 0 and 1 only, and none is named label, class or diagnosis. Its "
+            f"columns: {', '.join(sheet.columns)}. Without labels it can be prepared and pretrained on, not trained on."
         )
+        return
     ignored = [column for column in candidates if column not in labels]
     unused = f"; not used: {', '.join(ignored)}" if ignored else ""
-    say(f"{sheet.path.name}: labels are in {', '.join(labels)}{unused}.")
-    return labels
+    say(f"{name}: labels are in {', '.join(labels)}{unused}.")
+    if len(labels) > 1:
+        say(
+            f'{name}: each is a class. For one alone, say --task {labels[0]}; for some, write "labels: [{labels[0]}, '
+            f'...]" into {sheet.path.stem}.yaml beside it.'
+        )
+    if personal := [column for column in labels if column.lower() in PERSONAL]:
+        say(f"{name}: {', '.join(personal)} may say who was recorded rather than what the ECG shows. Is that a label?")
 
 
 def _share_of_truth(values: Sequence[str]) -> float:

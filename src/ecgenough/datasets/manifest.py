@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgenough.datasets.labels import read_task
+from ecgenough.datasets.labels import read_tasks
 from ecgenough.datasets.listing import Listing
 from ecgenough.datasets.people import ages, sexes
 from ecgenough.datasets.sheet import Sheet, read_sheet
@@ -40,9 +40,10 @@ def open_manifest(
 
     Columns, by name in any case: path (or file, filename, record), relative to `root`, which is the manifest's own
     folder unless given; optionally record, patient, fold, age and sex; all others may be `labels` (see
-    `labels.read_task`), and `splits.make_split` says how folds are read or dealt. A row without a patient is a patient
-    of its own. A WFDB record may be named with or without .hea. Files that are not there are left out by name.
-    `layout` says how signals lie in plain tables; it and more may stand in a YAML file beside the manifest (`sidecar`).
+    `labels.read_tasks`; without any the data set has no task). `splits.make_split` says how folds are read or dealt.
+    A row without a patient is a patient of its own. A WFDB record may be named with or without .hea. Files that are not
+    there are left out by name. `layout` says how signals lie in plain tables; it and more may stand in a YAML file
+    beside the manifest (`sidecar`).
 
     Raises WrongRequest naming the row and column for whatever cannot be read, and for a path outside the root.
     """
@@ -57,9 +58,10 @@ def open_manifest(
     records = tuple(sheet.column(roles.get("record", roles["path"])))
     patients = _patients(sheet, roles.get("patient"), records)
     wanted = sidecar.labels if labels is None else labels
-    task = read_task(sheet, _others(sheet, roles), wanted, sidecar.positive, sidecar.task)
+    tasks = read_tasks(sheet, _others(sheet, roles), wanted, sidecar.positive, sidecar.task)
+    labels_of_all = tasks[0].labels if tasks else np.zeros((len(sheet), 0), dtype=np.float32)
     known_ages, known_sexes = _ages(sheet, roles.get("age")), _sexes(sheet, roles.get("sex"))
-    split = make_split(sheet, roles.get("fold"), patients, task.labels, seed)
+    split = make_split(sheet, roles.get("fold"), patients, labels_of_all, seed)
     stated = sidecar.layout.table_layout() if sidecar.layout else None
     return Dataset(
         name=path.stem,
@@ -70,11 +72,11 @@ def open_manifest(
         folds=split.folds,
         ages=known_ages,
         sexes=known_sexes,
-        tasks={task.name: task},
+        tasks={task.name: task for task in tasks},
         train_folds=split.train,
         validation_folds=split.validation,
         test_folds=split.test,
-        default_task=task.name,
+        default_task=tasks[0].name if tasks else "",
         rejected=rejected,
         layout=stated if layout is None else layout,
     )

@@ -51,6 +51,8 @@ class Sheet:
 
     def where(self, kept: NDArray[np.bool_]) -> "Sheet":
         """The rows that are `kept`."""
+        if kept.all():
+            return self
         rows = np.flatnonzero(kept).tolist()
         columns = {name: [values[row] for row in rows] for name, values in self.columns.items()}
         return Sheet(self.path, columns, [self.lines[row] for row in rows])
@@ -86,7 +88,7 @@ def _read_text(path: Path) -> Sheet:
     delimiter = max(DELIMITERS, key=header.count)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
     try:
-        numbered = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+        numbered = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
         raise WrongRequest(f"{path.name} is not a table that can be read: {error}.") from None
     if not numbered:
@@ -96,7 +98,7 @@ def _read_text(path: Path) -> Sheet:
         if len(row) != len(names):
             raise WrongRequest(f"{path.name} row {line} has {len(row)} values for {len(names)} columns.")
     values = zip(*(row for _, row in rows), strict=True)
-    columns = {name: [cell.strip() for cell in column] for name, column in zip(names, values, strict=bool(rows))}
+    columns = {name: list(map(str.strip, column)) for name, column in zip(names, values, strict=bool(rows))}
     return Sheet(path, columns, [line for line, _ in rows])
 
 

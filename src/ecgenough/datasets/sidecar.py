@@ -1,10 +1,10 @@
 """The YAML file beside a manifest, which states what the table itself cannot: how its files are laid out, and more."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import yaml
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 
 from ecgenough.complaints import first_complaint
 from ecgenough.errors import WrongRequest
@@ -22,6 +22,11 @@ class Layout(Section):
     skip_columns: int = 0
     skip_rows: int = 0
     delimiter: str | None = None
+
+    @model_validator(mode="after")
+    def _is_possible(self) -> Self:
+        self.table_layout()
+        return self
 
     def table_layout(self) -> TableLayout:
         return TableLayout(**self.model_dump())

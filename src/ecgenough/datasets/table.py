@@ -4,15 +4,13 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.errors import WrongRequest, nearest
-
-if TYPE_CHECKING:  # learning reads this module where formats' own dependencies need not be installed
-    from ecgenough.formats.table import TableLayout
+from ecgenough.formats.table import TableLayout
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,8 +52,8 @@ class Dataset:
 
     `paths` are relative to `root` and readable by `formats.read`, with `layout` where files are plain tables. `ages`
     are in years (NaN where unknown), `sexes` are "female", "male" or "". `rejected` holds (record, reason) of what was
-    listed but cannot be used. Raises WrongRequest for an empty collection, a record listed twice, or a patient in two
-    folds.
+    listed but cannot be used. Without labels there are no `tasks`, and `default_task` is empty.
+    Raises WrongRequest for an empty collection, a record listed twice, or a patient in two folds.
     """
 
     name: str
@@ -72,7 +70,7 @@ class Dataset:
     test_folds: tuple[int, ...]
     default_task: str
     rejected: tuple[tuple[str, str], ...] = field(default=())
-    layout: "TableLayout | None" = None
+    layout: TableLayout | None = None
 
     def __post_init__(self) -> None:
         _freeze(self, "folds", np.int64)
@@ -88,16 +86,26 @@ class Dataset:
             _check_shape(task.name, "records", task.listed, (len(self.records),))
         if unknown := sorted(set(self.sexes) - {"female", "male", ""}):
             raise WrongRequest(f'{self.name} has sex "{unknown[0]}"; write female, male or nothing.')
-        self.task(self.default_task)
+        if self.tasks:
+            self.task(self.default_task)
         check_folds_are_apart(self.train_folds, self.validation_folds, self.test_folds)
         check_patients_are_whole(self.patients, self.folds.tolist())
 
     def task(self, name: str | None) -> Task:
-        """The task of that name, or the default one. Raises WrongRequest with the nearest name."""
-        wanted = self.default_task if name is None else name
-        if wanted not in self.tasks:
-            raise WrongRequest(f'{self.name} has no task "{wanted}". {nearest(wanted, self.tasks)}')
-        return self.tasks[wanted]
+        """The task of that name, or the default one; see `find_task`."""
+        return find_task(self.name, self.tasks, self.default_task if name is None else name)
+
+
+def find_task(dataset: str, tasks: Mapping[str, Task], wanted: str) -> Task:
+    """The task `wanted` of a data set. Raises WrongRequest with the nearest name, or where there are no labels at all."""
+    if not tasks:
+        raise WrongRequest(
+            f"{dataset} has no labels to train on or to test with. Add a column of 0 and 1, or one of words named label; "
+            "without labels it can be prepared and pretrained on."
+        )
+    if wanted not in tasks:
+        raise WrongRequest(f'{dataset} has no task "{wanted}". {nearest(wanted, tasks)}')
+    return tasks[wanted]
 
 
 def check_patients_are_whole(patients: Sequence[str], folds: Sequence[int] | Sequence[str]) -> None:

@@ -6,17 +6,19 @@ from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord, WrongRequest
 from ecgenough.formats import wfdb
 from ecgenough.formats.header import RECORD_LINE, SIGNAL_LINE, open_header
+from ecgenough.formats.matlab import MATLAB_5, read_matlab
 from ecgenough.formats.recognition import HEAD, foreign, is_text
 from ecgenough.formats.table import NPY, TableLayout, read_table
 
-__all__ = ["TableLayout", "read", "record_files"]
+__all__ = ["TableLayout", "is_there", "read", "record_files", "states_itself"]
 
 
 def read(path: str | Path, layout: TableLayout | None = None) -> Ecg:
-    """Read one recording: a WFDB record (its header, a file of its samples, or its bare name) or a table of numbers.
+    """Read one recording: a WFDB record (its header, a file of its samples, or its bare name), a file as CPSC-2018
+    published it (MATLAB 5), or a table of numbers.
 
-    A table (CSV, TSV, other text, NPY) needs a `layout`, which says what the numbers mean; WFDB says so itself and
-    takes no notice of it. Raises WrongRequest for a table without layout, BrokenRecord for a file that is absent,
+    A table (CSV, TSV, other text, NPY) needs a `layout`, which says what the numbers mean; the others say so
+    themselves and take no notice of it. Raises WrongRequest for a table without layout, BrokenRecord for a file that is absent,
     broken or something else.
     """
     place = Path(path)
@@ -27,15 +29,32 @@ def read(path: str | Path, layout: TableLayout | None = None) -> Ecg:
     if head.startswith(NPY) or (is_text(head) and foreign(head) is None):
         if layout is None:
             raise WrongRequest(
-                f"{place.name} is a table of numbers; state its rate, unit, leads and orientation "
-                "(samples-by-leads or leads-by-samples)."
+                f"{place.name} is a table of numbers; state its rate, unit, leads and orientation: with --rate, --unit, "
+                "--leads and --orientation, or for a manifest under layout in the YAML file beside it."
             )
         return read_table(place, layout)
+    if head.startswith(MATLAB_5):
+        return read_matlab(place)
     what = foreign(head)
     if what is None and place.suffix in (".dat", ".mat"):
         raise BrokenRecord(f"{place.name} has samples only; the header that names it, {place.stem}.hea, is missing.")
-    kinds = "a WFDB record nor a table of numbers (CSV, text, NPY)"
+    kinds = "a WFDB record, CPSC-2018's own MATLAB file nor a table of numbers (CSV, text, NPY)"
     raise BrokenRecord(f"{place.name} is neither {kinds}: it looks like {what or 'other binary data'}.")
+
+
+def states_itself(path: str | Path) -> bool:
+    """Whether a file says itself what its numbers mean, as WFDB records and CPSC-2018's own files do and tables do not.
+
+    Raises BrokenRecord for a file that is absent or cannot be read.
+    """
+    place = Path(path)
+    return _header(place, by_name=False) is not None or _head(place).startswith(MATLAB_5)
+
+
+def is_there(path: str | Path) -> bool:
+    """Whether `path` is a file, or the bare name of a WFDB record that is there."""
+    place = Path(path)
+    return place.is_file() or _header(place, by_name=False) is not None
 
 
 def record_files(path: str | Path) -> tuple[Path, ...]:

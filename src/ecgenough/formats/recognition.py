@@ -18,6 +18,7 @@ _MARKS: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\xff\xd8\xff", "a JPEG image"),
     (0, b"\x89HDF", "an HDF5 file"),
     (0, b"MATLAB 5.0 MAT-file", "a MATLAB file"),
+    (0, b"MATLAB 7.3 MAT-file", "a MATLAB 7.3 file"),
     (0, b"PAR1", "a Parquet file"),
     (0, b"SQLite format 3", "an SQLite database"),
     (128, b"DICM", "a DICOM file"),

@@ -3,15 +3,20 @@
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from ecgenough.ecg import Ecg, lead_name, millivolts, to_millivolts
 from ecgenough.errors import BrokenRecord, WrongRequest
 from ecgenough.formats.recognition import HEAD, foreign, is_text, quoted
+from ecgenough.later import Later
+
+if TYPE_CHECKING:
+    import pandas as pd
+else:
+    pd = Later("pandas")
 
 Orientation = Literal["samples-by-leads", "leads-by-samples"]
 NPY = b"\x93NUMPY"

@@ -7,16 +7,21 @@ faster than by the wfdb package and with the same values; every other sample for
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import wfdb
 from numpy.typing import NDArray
 
 from ecgenough.ecg import Ecg, millivolts
 from ecgenough.errors import BrokenRecord, WrongRequest
 from ecgenough.formats.header import Header, Lead, Segment, inside, read_header, read_segment_header
 from ecgenough.formats.recognition import quoted
+from ecgenough.later import Later
+
+if TYPE_CHECKING:
+    import wfdb
+else:
+    wfdb = Later("wfdb")  # it brings pandas and requests, and few records need it
 
 __all__ = ["Header", "read_header", "read_record", "read_wfdb", "record_files", "write_wfdb"]
 

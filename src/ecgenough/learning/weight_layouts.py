@@ -131,7 +131,7 @@ _RULES: dict[str, Rules] = {
 }
 _FILTERS = {
     "none": NoFilter(),
-    "default": LowPassWavelet(high=50, order=2),
+    "default": LowPassWavelet(high=50, order=2, baseline_below=None),
     # Designed for 100 Hz and used at 500 Hz, so 1-45 Hz became 5-225 Hz; once forward, so causal.
     "bandpass": BandPass(low=5, high=225, order=2, zero_phase=False),
 }

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from multiprocessing.connection import wait
 from pathlib import Path
@@ -21,7 +21,8 @@ from ecgenough import formats
 from ecgenough.errors import EcgenoughError
 from ecgenough.formats.table import TableLayout
 from ecgenough.recipe import Signal
-from ecgenough.signals.conditioning import condition_batch, samples_of, usable
+from ecgenough.signals.conditioning import Usable, condition_batch, samples_of, usable
+from ecgenough.signals.plausibility import beat_height
 from ecgenough.signals.store import to_microvolts, waveform_hash
 
 TOGETHER = 32  # records held in memory at their own rate by one process
@@ -40,13 +41,15 @@ class Request:
 
 @dataclass
 class Outcome:
-    """What became of consecutive records: of each kept row its place in the listing, valid samples, hash and clipped
-    samples; of each broken record its place and the reason."""
+    """What became of consecutive records: of each kept row its place in the listing, valid samples, hash, clipped and
+    bridged samples and the mV a beat spans; of each broken record its place and the reason."""
 
     listing: list[int] = field(default_factory=list)
     valid: list[int] = field(default_factory=list)
     hashes: list[int] = field(default_factory=list)
     clipped: list[int] = field(default_factory=list)
+    bridged: list[int] = field(default_factory=list)
+    heights: list[float] = field(default_factory=list)
     broken: list[tuple[int, str]] = field(default_factory=list)
 
     @property
@@ -59,6 +62,8 @@ class Outcome:
         self.valid += other.valid
         self.hashes += other.hashes
         self.clipped += other.clipped
+        self.bridged += other.bridged
+        self.heights += other.heights
         self.broken += other.broken
 
 
@@ -77,23 +82,27 @@ def condition_block(request: Request) -> Block:
     """
     shape = (len(request.paths), len(request.settings.leads), samples_of(request.settings))
     rows, outcome = np.zeros(shape, dtype="<i2"), Outcome()
-    valid, clipped = np.zeros(shape[0], dtype=np.int32), np.zeros(shape[0], dtype=np.int32)
+    valid, clipped, bridged = (np.zeros(shape[0], dtype=np.int32) for _ in range(3))
+    heights = np.zeros(shape[0])
     for start in range(0, shape[0], TOGETHER):
         for (rate, _), members in _alike(request, range(start, min(start + TOGETHER, shape[0])), outcome).items():
             at = [place for place, _ in members]
-            batch = condition_batch(np.stack([voltages for _, voltages in members]), rate, request.settings)
+            voltages = np.stack([one.signal for _, one in members])
+            batch = condition_batch(voltages, rate, request.settings)
             rows[at], clipped[at] = to_microvolts(batch.signal)
-            valid[at] = batch.valid
+            valid[at], bridged[at] = batch.valid, [one.bridged for _, one in members]
+            heights[at] = beat_height(voltages, rate)
     broken = {place for place, _ in outcome.broken}
     kept = [place for place in range(shape[0]) if place + request.first not in broken]
     outcome.listing = [place + request.first for place in kept]
     outcome.valid, outcome.clipped = valid[kept].tolist(), clipped[kept].tolist()
+    outcome.bridged, outcome.heights = bridged[kept].tolist(), heights[kept].round(4).tolist()
     rows = rows[kept] if broken else rows
     outcome.hashes = [waveform_hash(row.tobytes()) for row in rows]
     return Block(rows, outcome)
 
 
-Members = list[tuple[int, NDArray[np.float32]]]
+Members = list[tuple[int, Usable]]
 
 
 def _alike(request: Request, places: range, outcome: Outcome) -> dict[tuple[float, int], Members]:
@@ -102,13 +111,13 @@ def _alike(request: Request, places: range, outcome: Outcome) -> dict[tuple[floa
     for place in places:
         try:
             ecg = formats.read(request.root / request.paths[place], request.layout)
-            voltages = usable(ecg, request.settings)
+            found = usable(ecg, request.settings)
         except EcgenoughError as error:
             outcome.broken.append((place + request.first, str(error)))
         except OSError as error:
             outcome.broken.append((place + request.first, f"{request.paths[place]}: {error.strerror or error}."))
         else:
-            groups.setdefault((ecg.rate, voltages.shape[1]), []).append((place, voltages))
+            groups.setdefault((ecg.rate, found.signal.shape[1]), []).append((place, found))
     return groups
 
 
@@ -120,7 +129,9 @@ def conditioned_blocks(requests: Sequence[Request], workers: int) -> Iterator[Bl
     if min(workers, len(requests)) <= 1:
         yield from map(condition_block, requests)
         return
-    # Workers run NumPy and SciPy only, so a fork beside torch's threads is safe; it imports nothing anew.
+    # One record here first: what reading and conditioning it imports is then there before the fork, once for all.
+    condition_block(replace(requests[0], paths=requests[0].paths[:1]))
+    # Workers run NumPy and SciPy only, so a fork beside torch's threads is safe.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
     pool = ProcessPoolExecutor(min(workers, len(requests)), mp_context=context, initializer=_begin_worker)
     coming = iter(requests)

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import IO
 
@@ -172,11 +172,12 @@ def _resume(journal: IO[bytes], signals: int, row_bytes: int) -> Outcome:
 
 
 def _noted(line: bytes) -> Outcome | None:
-    """A line of the journal, or None if it is torn."""
+    """A line of the journal, or None if it is torn or of another version."""
     try:
         note = json.loads(line) if line.endswith(b"\n") else {}
         broken = [(int(place), str(reason)) for place, reason in note.pop("broken")]
-        return Outcome(**note, broken=broken)
+        whole = {"broken", *note} == {field.name for field in fields(Outcome)}
+        return Outcome(**note, broken=broken) if whole else None
     except (ValueError, TypeError, KeyError):
         return None
 

@@ -7,15 +7,21 @@ runs before the resampling instead, at the recording's own rate.
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import resample_poly
 
 from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord, WrongRequest
+from ecgenough.later import Later
 from ecgenough.recipe import NoFilter, Signal
 from ecgenough.signals.filters import check_filter, filtered
+
+if TYPE_CHECKING:
+    import scipy.signal as scipy_signal
+else:
+    scipy_signal = Later("scipy.signal")
 
 SHORTEST = 1.0  # seconds
 SLOWEST = 20.0  # Hz; below it a QRS complex is under two samples long
@@ -25,6 +31,18 @@ FLAT = 1e-3  # mV, the resolution of a store: a lead that varies by less is cons
 IMPOSSIBLE = 1e6  # mV; no electrode gives 1 kV, so such a sample is lost, as NaN is
 MOST_LOST = 0.5
 _LARGEST_DENOMINATOR = 20_000  # of a resampling ratio: over 10 s a sample is out of place by under 0.3 ms
+
+
+@dataclass(frozen=True, eq=False)
+class Usable:
+    """The wanted leads of a recording, float32 mV `[leads, samples]` at its own rate; `bridged` samples were lost.
+
+    Of those, only the ones that will be shown are counted.
+    """
+
+    signal: NDArray[np.float32]
+    rate: float
+    bridged: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,12 +58,12 @@ def condition(ecg: Ecg, settings: Signal) -> Conditioned:
 
     Raises BrokenRecord for a recording that `usable` refuses, WrongRequest for settings that fit no recording.
     """
-    batch = condition_batch(usable(ecg, settings)[None], ecg.rate, settings)
+    batch = condition_batch(usable(ecg, settings).signal[None], ecg.rate, settings)
     return Conditioned(batch.signal[0], batch.valid)
 
 
-def usable(ecg: Ecg, settings: Signal) -> NDArray[np.float32]:
-    """The wanted leads in mV `[leads, samples]` at the recording's own rate, gaps bridged, no longer than needed.
+def usable(ecg: Ecg, settings: Signal) -> Usable:
+    """The wanted leads at the recording's own rate, gaps bridged, no longer than needed.
 
     Raises BrokenRecord for a lead that is absent or more than half lost, a recording below 1 s or 20 Hz, and one that
     is flat in every lead.
@@ -61,9 +79,13 @@ def usable(ecg: Ecg, settings: Signal) -> NDArray[np.float32]:
     if lost.any():
         _check_gaps(lost[:, :shown], settings.leads)
         signal = _bridged(signal, lost)
-    if np.ptp(signal[:, :shown], axis=1).max() < FLAT:
-        raise BrokenRecord(f"the recording is flat: no lead varies by {FLAT * 1000:g} µV in {shown / ecg.rate:.3g} s.")
-    return signal
+    most = np.ptp(signal[:, :shown], axis=1).max()
+    if most < FLAT:
+        doubt = ", or its unit is not the one that is stated" if most > 0 else ""
+        raise BrokenRecord(
+            f"the recording is flat: no lead varies by {FLAT * 1000:g} µV in {shown / ecg.rate:.3g} s{doubt}."
+        )
+    return Usable(signal, ecg.rate, int(np.count_nonzero(lost[:, :shown])))
 
 
 def condition_batch(signals: NDArray[np.float32], rate: float, settings: Signal) -> Conditioned:
@@ -104,7 +126,7 @@ def resampled(signal: NDArray[np.float32], rate: float, target: float) -> NDArra
     if ratio == 1:
         return signal
     mean = signal.mean(axis=-1, keepdims=True)
-    fresh = resample_poly(signal - mean, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
+    fresh = scipy_signal.resample_poly(signal - mean, ratio.numerator, ratio.denominator, axis=-1, padtype="line")
     return np.asarray(fresh + mean, dtype=np.float32)
 
 

@@ -20,7 +20,8 @@ from ecgenough.recipe import Signal, fingerprint
 from ecgenough.signals.blocks import Outcome
 from ecgenough.signals.building import JOURNAL, alone, build_signals, disk_failures, sync_folder
 from ecgenough.signals.conditioning import check_settings, samples_of
-from ecgenough.signals.store import DESCRIPTION, FORMAT, LARGEST, MICROVOLTS, TABLE, Store, pack_table, table_digest
+from ecgenough.signals.noticed import tell, write_duplicates, write_notices, write_rejected
+from ecgenough.signals.store import DESCRIPTION, FORMAT, TABLE, Store, pack_table, table_digest
 
 
 def prepare(dataset: Dataset, signal: Signal, folder: str | Path, workers: int | None = None) -> Store:
@@ -32,17 +33,17 @@ def prepare(dataset: Dataset, signal: Signal, folder: str | Path, workers: int |
 
     Raises WrongRequest for settings that fit no recording, EcgenoughError where no record fits or the disk fails.
     """
-    check_settings(signal)
     if workers is not None and workers < 1:
         raise WrongRequest(f"{workers} workers cannot prepare anything; give at least 1.")
     plan = Plan.of(dataset, signal, Path(folder))
     if (store := plan.made()) is not None and plan.describes(store):
         return store
+    check_settings(signal)
     with disk_failures(plan.path, plan.part), alone(plan.path.with_name(f"{plan.path.name}.lock"), dataset.name):
         if (store := plan.made()) is None:  # another process may just have made it
             plan.make(workers or os.cpu_count() or 1)
             store = Store.open(plan.path)
-            _tell(store)
+            tell(store)
         if not plan.describes(store):
             plan.describe(plan.path, plan.outcome_of(store))
             say(f"{dataset.name}: labels, folds or patients have changed; {plan.path} has the new ones now.")
@@ -90,18 +91,21 @@ class Plan:
                 shutil.rmtree(self.part)
                 reason = outcome.broken[0][1]
                 raise EcgenoughError(f"no record of {self.dataset.name} can be used; the first because: {reason}")
+            write_notices(self.part, self.dataset, outcome)
             self.describe(self.part, outcome)
         (self.part / JOURNAL).unlink(missing_ok=True)
         self.part.rename(self.path)
         sync_folder(self.path.parent)
 
     def describe(self, folder: Path, outcome: Outcome) -> None:
-        """Write table.npz and then store.json, which makes the store whole."""
+        """Write table.npz, the tables for people and then store.json, which makes the store whole."""
         for stray in folder.glob(".*.part"):  # of a killed run
             stray.unlink()
         table = _table(self.dataset, outcome)
         with written_aside(folder / TABLE) as aside:
             aside.write_bytes(table)
+        write_rejected(folder, self._rejected(outcome))
+        write_duplicates(folder, self.dataset, outcome)
         write_text(folder / DESCRIPTION, self._description(outcome, table))
 
     def describes(self, store: Store) -> bool:
@@ -139,10 +143,14 @@ class Plan:
             "validation_folds": dataset.validation_folds,
             "test_folds": dataset.test_folds,
             "table": table_digest(table),
-            # Those found while listing come first, then those that conditioning refused: `outcome_of` counts on it.
-            "rejected": [*dataset.rejected, *((dataset.records[place], reason) for place, reason in outcome.broken)],
+            "rejected": self._rejected(outcome),
         }
         return json.dumps(about, indent=1, ensure_ascii=False) + "\n"
+
+    def _rejected(self, outcome: Outcome) -> list[tuple[str, str]]:
+        """Those found while listing, then those that conditioning refused: `outcome_of` counts on this order."""
+        refused = [(self.dataset.records[place], reason) for place, reason in outcome.broken]
+        return [*self.dataset.rejected, *refused]
 
 
 def store_fingerprint(dataset: Dataset, signal: Signal) -> str:
@@ -207,13 +215,3 @@ def _table(dataset: Dataset, outcome: Outcome) -> bytes:
         "clipped": np.asarray(outcome.clipped, dtype=np.int32),
     }
     return pack_table(columns, list(dataset.tasks.values()), rows)
-
-
-def _tell(store: Store) -> None:
-    say(f"{store.name}: {len(store.records):,} records prepared, {len(store.rejected):,} rejected.")
-    clipped = np.flatnonzero(store.clipped)
-    if len(clipped):
-        say(
-            f"{store.name}: {len(clipped):,} records go beyond ±{LARGEST / MICROVOLTS:g} mV and were clipped there, "
-            f"{store.clipped.sum():,} samples in all, first {store.records[clipped[0]]}. Is their unit right?"
-        )

@@ -1,6 +1,6 @@
 """A collection conditioned once and kept on disk, read without copying. Needs no more than NumPy.
 
-A store is a folder of three files:
+A store is a folder of these files, and tables that only people read (`noticed`):
 
     signals.i16   little-endian int16 [records, leads, samples] in µV, no header
     table.npz     records, patients, folds, ages, sexes, valid lengths, waveform hashes, and the labels of every task
@@ -20,8 +20,8 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgenough.datasets.table import Task
-from ecgenough.errors import EcgenoughError, WrongRequest, nearest
+from ecgenough.datasets.table import Task, find_task
+from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.recipe import Signal
 
 FORMAT = 1
@@ -110,11 +110,8 @@ class Store:
         )
 
     def task(self, name: str | None = None) -> Task:
-        """The task of that name, or the default one. Raises WrongRequest with the nearest name."""
-        wanted = self.default_task if name is None else name
-        if wanted not in self.tasks:
-            raise WrongRequest(f'{self.name} has no task "{wanted}". {nearest(wanted, self.tasks)}')
-        return self.tasks[wanted]
+        """The task of that name, or the default one; see `find_task`."""
+        return find_task(self.name, self.tasks, self.default_task if name is None else name)
 
     def patient_hashes(self, rows: NDArray[np.int64]) -> NDArray[np.uint64]:
         """`patient_hash` of the patients of these rows; a record without a patient's name is a patient of its own."""
@@ -125,6 +122,18 @@ class Store:
     def rows(self, task: str | None, folds: Sequence[int]) -> NDArray[np.int64]:
         """The rows of `signals`, ascending, that take part in the task and lie in one of the folds."""
         return np.flatnonzero(self.task(task).listed & np.isin(self.folds, list(folds)))
+
+    def duplicates(self) -> list[list[int]]:
+        """The rows of each waveform that is there more than once, ascending; groups by their first row."""
+        return equal_rows(self.hashes)
+
+
+def equal_rows(hashes: Sequence[int] | NDArray[np.uint64]) -> list[list[int]]:
+    """The rows of each waveform that is there more than once, ascending; groups by their first row."""
+    rows: dict[int, list[int]] = {}
+    for row, waveform in enumerate(np.asarray(hashes, dtype=np.uint64).tolist()):
+        rows.setdefault(waveform, []).append(row)
+    return [group for group in rows.values() if len(group) > 1]
 
 
 def to_microvolts(signal: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np.int32]]:

@@ -1,6 +1,8 @@
 """Simulated collections on disk, laid out as real ones are, so that nothing downstream knows the difference."""
 
 import csv
+import fcntl
+import glob
 import json
 import os
 import shutil
@@ -112,7 +114,10 @@ def _folder_aside(out: Path) -> Iterator[Path]:
     place = out.resolve()
     aside = place.with_name(f".{place.name}.{os.getpid()}.part")
     try:
-        aside.mkdir(parents=True)
+        aside.parent.mkdir(parents=True, exist_ok=True)
+        _remove_what_is_left(place)
+        aside.mkdir()
+        lock = _locked(aside)
     except OSError as error:
         raise WrongRequest(f"{out} cannot be written: {error.strerror}. Give another folder.") from None
     try:
@@ -124,6 +129,29 @@ def _folder_aside(out: Path) -> Iterator[Path]:
         raise EcgenoughError(f"{out} could not be written: {error.strerror or error}. Nothing of it is left.") from None
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+        os.close(lock)
+
+
+def _remove_what_is_left(place: Path) -> None:
+    """Remove the temporary folders of runs for `place` that were killed: nobody holds their lock any more."""
+    for part in place.parent.glob(f".{glob.escape(place.name)}.*.part"):
+        try:
+            lock = _locked(part)
+        except OSError:  # held by a run that goes on
+            continue
+        shutil.rmtree(part, ignore_errors=True)
+        os.close(lock)
+
+
+def _locked(folder: Path) -> int:
+    """Lock a folder until the descriptor is closed or the process ends. Raises OSError where it is locked already."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
 
 
 def _path(kind: str, rate: float, case: Case) -> str:

@@ -1,0 +1,79 @@
+"""CPSC-2018's own files: MATLAB 5 with a struct ECG of sex, age and data -> Ecg.
+
+Liu et al. 2018 (doi:10.1166/jmihi.2018.2442) published 12 leads in standard order at 500 Hz, a lead a row, in mV; the
+file says none of that. The Challenges' .mat files are something else: MATLAB 4, described by a WFDB header beside them.
+"""
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgenough.ecg import STANDARD_LEADS, Ecg, Sex
+from ecgenough.errors import BrokenRecord
+from ecgenough.formats.recognition import quoted
+from ecgenough.later import Later
+
+if TYPE_CHECKING:
+    import scipy.io as scipy_io
+else:
+    scipy_io = Later("scipy.io")
+
+MATLAB_5 = b"MATLAB 5.0 MAT-file"
+RATE = 500.0
+_STRUCT, _FIELDS = "ECG", ("sex", "age", "data")
+
+
+def read_matlab(path: str | Path) -> Ecg:
+    """Read a file as CPSC-2018 published it; NaN marks lost samples.
+
+    Raises BrokenRecord for a file that MATLAB's format does not explain, or that holds anything else.
+    """
+    place = Path(path)
+    fields = _struct(place)
+    data = fields["data"]
+    if data.ndim != 2 or data.dtype.kind not in "iuf" or data.shape[0] != len(STANDARD_LEADS) or not data.shape[1]:
+        shape = " x ".join(map(str, data.shape))
+        raise BrokenRecord(f"{place.name}: ECG.data is {shape} {data.dtype}; 12 leads x samples of numbers are needed.")
+    try:
+        with np.errstate(over="ignore"):  # the Ecg refuses infinite voltages
+            return Ecg(
+                data.astype(np.float32), RATE, STANDARD_LEADS, age=_age(fields["age"]), sex=_sex(fields["sex"])
+            )  # fmt: skip
+    except BrokenRecord as error:
+        raise BrokenRecord(f"{place.name}: {error}") from None
+
+
+def _struct(place: Path) -> dict[str, NDArray[Any]]:
+    """The fields of the struct ECG."""
+    try:
+        content = place.read_bytes()
+    except OSError as error:
+        raise BrokenRecord(f"{place.name} cannot be read: {error.strerror or error}.") from None
+    try:
+        found = scipy_io.loadmat(BytesIO(content), variable_names=[_STRUCT]).get(_STRUCT)  # type: ignore[arg-type]
+    except Exception as error:  # SciPy raises whatever comes: OSError, ValueError, zlib.error, KeyError ...
+        why = quoted(str(error).split("\n")[0] or type(error).__name__, 120)
+        raise BrokenRecord(f"{place.name} is not a whole MATLAB 5 file: {why}.") from None
+    if found is None or found.shape != (1, 1) or not set(_FIELDS) <= set(found.dtype.names or ()):
+        raise BrokenRecord(
+            f"{place.name} is a MATLAB file without a struct ECG of sex, age and data, as CPSC-2018 has it; "
+            "save its voltages as CSV or NPY."
+        )
+    return {name: np.asarray(found[name][0, 0]) for name in _FIELDS}
+
+
+def _age(field: NDArray[Any]) -> float | None:
+    """Years; None where the field is empty, NaN or no age."""
+    if field.size != 1 or field.dtype.kind not in "iuf":
+        return None
+    age = float(field.item())
+    return age if 0 <= age < 150 else None
+
+
+def _sex(field: NDArray[Any]) -> Sex | None:
+    """From "Male" or "Female"; None for anything else."""
+    word = str(field.item()).strip().lower() if field.size == 1 else ""
+    return next((sex for sex in get_args(Sex) if sex == word), None)

@@ -1,0 +1,114 @@
+"""`ecgenough predict`: what is asked wrongly, what is doubted, and what JSON says of it."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ecgenough import networks
+from ecgenough.cli import main
+from ecgenough.ecg import STANDARD_LEADS, Ecg
+from ecgenough.formats.wfdb import write_wfdb
+from ecgenough.model import Model
+from ecgenough.recipe import Recipe
+from ecgenough.scoring.calibration import Calibration
+from ecgenough.signals.normalisation import Normaliser
+from ecgenough.simulation import Case, simulate
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An untrained model, and one ECG as a WFDB record, as a table in mV, and with a gap."""
+    place = tmp_path_factory.mktemp("predict")
+    torch.manual_seed(0)
+    recipe = Recipe.from_yaml("normalisation: {kind: none}\nnetwork: {name: resnet18, options: {width: 4}}")
+    network = networks.build("resnet18", leads=12, classes=1, width=4).eval()
+    Model(network, recipe, "t", ("c",), ("C",), (0.5,), Normaliser("none"), Calibration.none(1)).save(place / "model")
+    signal = simulate([Case()], rate=100).signal[0]
+    write_wfdb(place, "a", Ecg(signal, 100, STANDARD_LEADS))
+    np.savetxt(place / "a.csv", signal.T, delimiter=",", fmt="%.4f")
+    signal[3, 200:500] = np.nan
+    write_wfdb(place, "gap", Ecg(signal, 100, STANDARD_LEADS))
+    return place
+
+
+def _predict(monkeypatch: pytest.MonkeyPatch, folder: Path, *arguments: str) -> int:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["ecgenough", "predict", "--model", "model", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return int(end.value.code or 0)
+
+
+def _table(unit: str) -> list[str]:
+    leads = ",".join(STANDARD_LEADS)
+    return ["--rate", "100", "--unit", unit, "--leads", leads, "--orientation", "samples-by-leads"]
+
+
+def test_an_ecg_without_a_doubt_has_no_notes(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _predict(monkeypatch, folder, "a.hea", "--json") == 0
+    said = capsys.readouterr()
+    (answer,) = json.loads(said.out)
+    assert answer["notes"] == []
+    assert said.err == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "note"),
+    [
+        (["a.csv", *_table("V")], "µV or counts that are called mV"),
+        (["a.csv", *_table("uV")], "mV that are called µV"),
+        (["gap"], "300 of its samples are absent and were bridged"),
+    ],
+)
+def test_a_doubt_is_said_and_noted(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    note: str,
+) -> None:
+    assert _predict(monkeypatch, folder, *arguments, "--json") == 0
+    said = capsys.readouterr()
+    assert note in " ".join(json.loads(said.out)[0]["notes"])
+    assert f"{arguments[0]}: " in said.err
+    assert note in " ".join(said.err.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["nowhere.hea"], "nowhere.hea is not there."),
+        (["model"], "model is a folder, not a recording."),
+        (["a.hea", *_table("mV")], "a.hea states its rate, unit and leads itself; leave out --rate"),
+        (["a.csv"], "a.csv is a table of numbers; state its rate, unit, leads and orientation"),
+        (["a.csv", "--skip-columns", "1"], "a table needs all of --rate, --unit, --leads and --orientation"),
+        (["a.csv", *_table("mm")], 'unit "mm" is not a voltage'),
+    ],
+)
+def test_a_wrong_request_is_one_sentence_and_status_2(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    sentence: str,
+) -> None:
+    assert _predict(monkeypatch, folder, *arguments) == 2
+    said = capsys.readouterr()
+    assert sentence in said.err
+    assert len(said.err.splitlines()) == 1
+    assert said.out == ""
+
+
+def test_a_file_named_twice_is_answered_once_and_said_to_be(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _predict(monkeypatch, folder, "a.hea", "gap.hea", "a.hea", "--json") == 0
+    said = capsys.readouterr()
+    assert [answer["file"] for answer in json.loads(said.out)] == ["a.hea", "gap.hea"]
+    assert "a.hea is named 2 times and answered once." in said.err
