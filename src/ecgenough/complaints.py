@@ -76,6 +76,14 @@ def first_complaint(error: ValidationError, model: Model, where: str) -> str:
     return f"{subject} is {_shown(found['input'])}; it must be {', or '.join(_demand(*one) for one in told)}."
 
 
+def value_complaint(error: ValidationError) -> str:
+    """What `error` says of a single value, after its key: "is 0; it must be at least 1."."""
+    found = error.errors(include_url=False)[0]
+    if found["type"] == "literal_error":
+        return f"is {_shown(found['input'])}; {_choices(found['input'], _options(found))}"
+    return f"is {_shown(found['input'])}; it must be {_demand(Place([], '', [], []), found)}."
+
+
 def _unknown(place: Place) -> str:
     """Of a key that its section does not have."""
     *section, word = map(str, place.path)
@@ -99,14 +107,14 @@ def _wrong_kind(place: Place, found: ErrorDetails) -> str:
 
 
 def _choices(value: Any, options: Sequence[str]) -> str:
-    near = closest(str(value), options)
+    near = closest(value, options) if isinstance(value, str) else None
     return f"it must be one of {', '.join(options)}.{f' Nearest: {json.dumps(near)}.' if near else ''}"
 
 
 def _options(found: ErrorDetails) -> list[str]:
     """The words that pydantic would have taken."""
     context = found["ctx"]
-    return re.findall(r"'([^']*)'", context.get("expected_tags") or context["expected"])
+    return [option.strip("'") for option in re.split(", | or ", context.get("expected_tags") or context["expected"])]
 
 
 def _demand(place: Place, found: ErrorDetails) -> str:

@@ -7,6 +7,7 @@ from typing import Any, get_type_hints
 
 from pydantic import TypeAdapter, ValidationError
 
+from ecgenough.complaints import value_complaint
 from ecgenough.errors import WrongRequest, nearest
 from ecgenough.networks.alexnet import AlexNet
 from ecgenough.networks.attresnet import AttentionResNet
@@ -133,8 +134,7 @@ def _checked(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
         try:
             TypeAdapter(types[option]).validate_python(value, strict=True)
         except ValidationError as error:
-            complaint = error.errors(include_url=False)[0]["msg"]
-            raise WrongRequest(f"{key}: {complaint[0].lower()}{complaint[1:]} (it is {value!r}).") from None
+            raise WrongRequest(f"{key} {value_complaint(error)}") from None
     return dict(chosen)
 
 
