@@ -69,7 +69,7 @@ def main() -> None:
     page = PAGE.format(
         command=shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
         data=f"{len(bench.paths):,} records of {dataset.name}",
-        machine=_machine(asked.device),
+        machine=machine(asked.device),
         versions=", ".join(f"{name} {version(name)}" for name in ("torch", "numpy", "scipy", "wfdb", "scikit-learn")),
         date=date.today(),
         load=load,
@@ -99,7 +99,7 @@ def _spin(turns: int = 2_000_000) -> float:
     return time.perf_counter() - started
 
 
-def _machine(device: str) -> str:
+def machine(device: str) -> str:
     """Cores, processor (its name where Linux tells it), threads, and the GPU if it is used."""
     about = Path("/proc/cpuinfo").read_text(encoding="utf-8") if Path("/proc/cpuinfo").is_file() else ""
     named = [line.partition(":")[2].strip() for line in about.splitlines() if line.startswith("model name")]

@@ -6,6 +6,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ecgenough import networks
+from ecgenough.model import Model
+from ecgenough.recipe import Recipe
+from ecgenough.scoring.calibration import Calibration
+from ecgenough.signals.normalisation import Normaliser
+from ecgenough.signals.store import Store
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -28,3 +35,36 @@ def test_a_small_run_writes_its_table(tmp_path: Path) -> None:
         if pairs == "1 |":  # of one pair the ratio is that of the times shown, but for their rounding
             shown = float(other.split()[0]) / float(ours.split()[0])
             assert abs(middle / shown - 1) < 0.02, (what, meaning)
+
+
+def test_exported_models_and_explanations_get_their_tables(
+    stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    store = stores["superclasses"]
+    task = store.task(store.default_task)
+    network = networks.build("resnet18", leads=12, classes=len(task.classes), width=4)
+    model = Model(
+        network.eval(), tiny, store.default_task, task.classes, task.titles, (0.0,) * len(task.classes),
+        Normaliser("z-score"), Calibration.none(len(task.classes)),
+    )  # fmt: skip
+    model.save(tmp_path / "model")
+    out = ["--out", str(tmp_path)]
+    _run("benchmarks.exported", str(tmp_path / "model"), "--store", str(store.path), "--records", "20", *out)
+    lines = (tmp_path / "exported.md").read_text(encoding="utf-8").splitlines()
+    rows = [[cell.strip() for cell in line.split("|")] for line in lines if line.startswith("| resnet18")]
+    assert [row[2] for row in rows] == ["PyTorch", "ONNX float32", "ONNX int8"]
+    assert float(rows[1][6]) < 1e-4
+    assert all(float(row[4]) <= float(row[5]) for row in rows)
+    _run("benchmarks.explanations", "--model", str(tmp_path / "model"), "--records", "1", *out)
+    page = (tmp_path / "explanations.md").read_text(encoding="utf-8")
+    assert page.count("| 1 of 1 |") == 24  # eight findings by three methods; at a threshold of 0 all are called
+
+
+def _run(module: str, *words: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", module, *words],
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr.decode()

@@ -27,6 +27,8 @@ COMMANDS = {
     "evaluate": "Score a model on folds it has not seen.",
     "baseline": "Fit and score a sober baseline to compare networks with.",
     "predict": "Say what a model reads in each ECG.",
+    "explain": "Show on the ECG what a model's answer rests on.",
+    "export": "Write a model as one ONNX file that needs no PyTorch.",
     "report": "Write one self-contained HTML page about one run, or comparing several.",
 }
 

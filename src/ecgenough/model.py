@@ -20,6 +20,7 @@ from ecgenough.ecg import Ecg
 from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.files import write_text, written_aside
 from ecgenough.networks.contract import Network, crop_mean
+from ecgenough.prediction import Prediction
 from ecgenough.recipe import Recipe
 from ecgenough.scoring.calibration import Calibration
 from ecgenough.signals.batches import evaluation_crops
@@ -32,28 +33,7 @@ FORMAT = 1
 WEIGHTS, CARD = "model.safetensors", "model.json"
 PRETRAINED = "pretrained"  # the task of a model that knows no classes yet
 _SEEN, _PATIENTS = "origin.waveform_hashes", "origin.patient_hashes"
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What a model says of one ECG, a number a class in the order of `classes`; `notes` say what makes one doubt it."""
-
-    classes: tuple[str, ...]
-    titles: tuple[str, ...]
-    probabilities: tuple[float, ...]
-    thresholds: tuple[float, ...]
-    notes: tuple[str, ...] = ()
-
-    @property
-    def calls(self) -> tuple[bool, ...]:
-        """Which classes reach their threshold."""
-        return tuple(p >= t for p, t in zip(self.probabilities, self.thresholds, strict=True))
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for JSON: a row a class, and the notes."""
-        rows = zip(self.classes, self.titles, self.probabilities, self.thresholds, self.calls, strict=True)
-        names = ("class", "title", "probability", "threshold", "call")
-        return {"classes": [dict(zip(names, row, strict=True)) for row in rows], "notes": list(self.notes)}
+__all__ = ["Model", "Prediction", "weights_digest"]
 
 
 @dataclass(frozen=True)
@@ -88,6 +68,15 @@ class Model:
 
         Raises BrokenRecord where leads are missing beyond derivation or the signal cannot be used.
         """
+        logits, doubts = self._read(ecg)
+        return replace(self.prediction(logits), notes=doubts)
+
+    def logits(self, ecg: Ecg) -> NDArray[np.float64]:
+        """What the network gives for one recording, before calibration: `[classes]`. Raises as `predict` does."""
+        return self._read(ecg)[0]
+
+    def _read(self, ecg: Ecg) -> tuple[NDArray[np.float64], tuple[str, ...]]:
+        """Logits, and what makes one doubt them."""
         found = usable(ecg, self.recipe.signal)
         conditioned = condition_batch(found.signal[None], ecg.rate, self.recipe.signal)
         device = next(self.network.parameters()).device
@@ -96,9 +85,8 @@ class Model:
         valid = torch.tensor([conditioned.valid], device=device)
         with torch.inference_mode():
             crops = evaluation_crops(signal, valid, self.recipe, self.normaliser)
-            logits = crop_mean(self.network, crops)[0].double().cpu().numpy()
-        doubts = notes(found.bridged, int(clipped[0]), float(beat_height(found.signal, found.rate)))
-        return replace(self.prediction(logits), notes=doubts)
+            logits: NDArray[np.float64] = crop_mean(self.network, crops)[0].double().cpu().numpy()
+        return logits, notes(found.bridged, int(clipped[0]), float(beat_height(found.signal, found.rate)))
 
     def prediction(self, logits: NDArray[np.float64]) -> Prediction:
         """The answer that logits `[classes]` of this model's network stand for."""

@@ -5,6 +5,7 @@ representative beat, whose noise is a third of a single beat's (Kligfield et al.
 2007;115:1306).
 """
 
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -36,6 +37,36 @@ def measure(ecg: NDArray[np.float32], rate: float, leads: tuple[str, ...]) -> Fl
             found.update(_rhythm(peaks))
             found.update(_Beat(signal, peaks).measured(leads))
     return np.array(list(found.values()))
+
+
+@dataclass(frozen=True, eq=False)
+class WaveEdges:
+    """Where the waves of each beat lie, in seconds; `r` `[beats]` from the recording's start, the others from R.
+
+    Edges are those of the representative beat. NaN where a wave is not found: P in atrial fibrillation, say.
+    """
+
+    r: Floats
+    p_onset: float
+    qrs_onset: float
+    qrs_offset: float
+    t_end: float
+
+
+def wave_edges(ecg: NDArray[np.float32], rate: float) -> WaveEdges | None:
+    """The waves of an ECG in mV `[leads, samples]`; None where there are fewer than three beats in at least 2 s."""
+    if ecg.shape[1] < SHORTEST * rate:
+        return None
+    signal = _prepared(ecg, rate)
+    peaks = find_beats(signal)
+    if len(peaks) < 3:
+        return None
+    beat = _Beat(signal, peaks)
+    edges = (np.array(beat.edges()) - beat.centre) / RATE
+    margin = beat.centre + _samples(0.2)
+    padded = np.pad(signal, ((0, 0), (margin, margin)), mode="edge")
+    moved = [peak + _shift(padded, int(peak) + margin, beat.signal, beat.centre) for peak in peaks]
+    return WaveEdges(np.array(moved) / RATE, *map(float, edges))
 
 
 def find_beats(signal: Floats) -> NDArray[np.int64]:
@@ -87,6 +118,10 @@ class _Beat:
             heights = _heights(line, self.onset, self.offset, t_peak)
             found.update({f"{what}_{lead}": height for what, height in zip(IN_EACH_LEAD, heights, strict=True)})
         return found
+
+    def edges(self) -> tuple[float, float, float, float]:
+        """Onset of P, onset and offset of QRS, end of T, in samples of the representative beat."""
+        return self._p()[0], self.onset, self.offset, self._t(self.signal - self.level)[1]
 
     def _qrs(self) -> tuple[int, int]:
         """Outward from the fastest point until voltages rest: 20 ms before QRS, 28 after; at most 140 ms each way."""

@@ -1,8 +1,9 @@
 """`ecgenough predict`."""
 
 import json
+from importlib import import_module
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,14 +12,17 @@ from ecgenough.ecg import Ecg
 from ecgenough.errors import WrongRequest
 from ecgenough.formats import is_there, read, states_itself
 from ecgenough.formats.table import TableLayout
-from ecgenough.model import Model, Prediction
+from ecgenough.prediction import Prediction
 from ecgenough.progress import say
+from ecgenough.serving.fhir import bundle, diagnostic_report
+from ecgenough.serving.onnx_model import OnnxModel
 
 
 def predict(
     files: Annotated[list[Path], typer.Argument(help="ECG files in any format that ecgenough reads.")],
-    model: Annotated[Path, typer.Option("--model", help="The folder of a trained model or run.")],
+    model: Annotated[Path, typer.Option("--model", help="The folder of a model or run, or an exported .onnx.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_fhir: Annotated[bool, typer.Option("--fhir", help="Print FHIR R4: a DiagnosticReport, or a Bundle.")] = False,
     rate: Annotated[
         float | None, typer.Option("--rate", help="Hz; for tables, with --unit, --leads, --orientation.")
     ] = None,
@@ -29,16 +33,36 @@ def predict(
 ) -> None:
     """Say what a model reads in each ECG: class, probability, threshold and call."""
     layout = _table_layout(rate, unit, leads, orientation, skip_columns)
-    loaded = Model.load(model)
-    answers = {str(file): loaded.predict(_recording(file, layout)) for file in _each_once(files)}
+    if as_json and as_fhir:
+        raise WrongRequest("--json and --fhir are two ways to print; choose one.")
+    loaded, network, digest = _load(model)
+    ecgs = {str(file): _recording(file, layout) for file in _each_once(files)}
+    answers: dict[str, Prediction] = {file: loaded.predict(ecg) for file, ecg in ecgs.items()}
     for file, answer in answers.items():
         for note in answer.notes:
             say(f"{file}: {note}")
+    if as_fhir:
+        reports = [diagnostic_report(answer, ecgs[file], network, digest) for file, answer in answers.items()]
+        typer.echo(json.dumps(reports[0] if len(reports) == 1 else bundle(reports), indent=2))
+        return
     if as_json:
         typer.echo(json.dumps([{"file": file, **answer.as_dict()} for file, answer in answers.items()], indent=2))
         return
     for file, answer in answers.items():
         _print_prediction(file, answer)
+
+
+def _load(path: Path) -> tuple[Any, str, str]:
+    """An exported model or one from its folder, its network, and the SHA-256 of its weights.
+
+    PyTorch is loaded only where a folder asks for it.
+    """
+    if path.is_file():
+        exported = OnnxModel.load(path)
+        return exported, str(exported.card["network"]), str(exported.card["weights_sha256"])
+    module = import_module("ecgenough.model")
+    loaded = module.Model.load(path)
+    return loaded, loaded.recipe.network.name, module.weights_digest(path)
 
 
 def _each_once(files: list[Path]) -> list[Path]:

@@ -55,7 +55,7 @@ def pool_to(features: Tensor, steps: int) -> Tensor:
     `steps` does not divide the time, and repeat where there is less time than steps.
     """
     time = features.shape[-1]
-    stretches = [(i * time // steps, -((i + 1) * time // -steps)) for i in range(steps)]
+    stretches = [(i * time // steps, ((i + 1) * time + steps - 1) // steps) for i in range(steps)]
     return torch.stack([features[..., first:last].mean(dim=-1) for first, last in stretches], dim=-1)
 
 

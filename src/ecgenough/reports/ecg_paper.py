@@ -28,13 +28,22 @@ RHYTHM_LEAD = "II"
 Layout = Literal["3x4+1", "rows"]
 
 
+FOR, AGAINST = "#e8590c", "#1c7ed6"  # shades above and below 0; told apart with any colour vision
+SHADES = 6  # steps of each
+SHADE_MM = 2.4  # how broad a shade lies under the trace
+
+
 @dataclass(frozen=True, eq=False)
 class Strip:
-    """A stretch of one lead: its samples as heights in mm, and where on the paper its first one stands."""
+    """A stretch of one lead: its samples as heights in mm, and where on the paper its first one stands.
+
+    `shade`, if any, is a number from -1 to 1 a sample that colours the paper under the trace.
+    """
 
     lead: str
     heights: NDArray[np.float64]
     left: float
+    shade: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
@@ -56,15 +65,45 @@ def draw_ecg(signal: ArrayLike, rate: float, leads: Sequence[str], *, layout: La
 
     Raises WrongRequest for an unknown layout or a signal that does not fit its lead names.
     """
+    return draw_strips(strips_of(signal, rate, leads, layout=layout), rate)
+
+
+def strips_of(
+    signal: ArrayLike, rate: float, leads: Sequence[str], *, layout: Layout = "3x4+1", shade: ArrayLike | None = None
+) -> list[list[Strip]]:
+    """The rows of strips that `draw_ecg` draws, with a `shade` `[leads, samples]` under them; raises as it does."""
     heights = _heights(signal, rate, leads)
     names = [lead_name(lead) for lead in leads]
     if layout not in get_args(Layout):
         raise WrongRequest(f'ECG layout "{layout}" is unknown. {nearest(layout, get_args(Layout))}')
+    shades = None if shade is None else np.asarray(shade, dtype=np.float64)
     fits = set(names) == set(STANDARD_LEADS) and abs(heights.shape[1] / rate - STANDARD_SECONDS) < 0.1
-    strips = _standard(heights, rate, names) if layout == "3x4+1" and fits else _one_a_row(heights, names)
+    if layout == "3x4+1" and fits:
+        return _standard(heights, rate, names, shades)
+    return [[_strip(name, heights, names, LEFT_MM, shades)] for name in names]
+
+
+def side_by_side(
+    signal: ArrayLike, rate: float, leads: Sequence[str], columns: int, shade: ArrayLike | None = None
+) -> list[list[Strip]]:
+    """Short strips, such as one beat of each lead, `columns` in a row, 5 mm apart or more."""
+    heights = _heights(signal, rate, leads)
+    names = [lead_name(lead) for lead in leads]
+    shades = None if shade is None else np.asarray(shade, dtype=np.float64)
+    apart = 5 * (ceil(heights.shape[1] / rate * MM_PER_SECOND / 5) + 1)
+    rows = [names[start : start + columns] for start in range(0, len(names), columns)]
+    return [
+        [_strip(name, heights, names, LEFT_MM + place * apart, shades) for place, name in enumerate(row)]
+        for row in rows
+    ]
+
+
+def draw_strips(strips: list[list[Strip]], rate: float, foot: str = "") -> str:
+    """Draw rows of strips of `rate` Hz on ECG paper, as one `<svg>`; `foot` is SVG to stand at the bottom right."""
     rows, height = _stack(strips)
-    width = LEFT_MM + 5 * ceil(heights.shape[1] / rate * MM_PER_SECOND / 5 - 1e-6) + RIGHT_MM
-    return str(_paper(rows, rate, width, height))
+    ends = [strip.left - LEFT_MM + len(strip.heights) / rate * MM_PER_SECOND for row in strips for strip in row]
+    width = LEFT_MM + 5 * ceil(max(ends) / 5 - 1e-6) + RIGHT_MM
+    return str(_paper(rows, rate, width, height, Markup(foot)))
 
 
 def _heights(signal: ArrayLike, rate: float, leads: Sequence[str]) -> NDArray[np.float64]:
@@ -80,21 +119,31 @@ def _heights(signal: ArrayLike, rate: float, leads: Sequence[str]) -> NDArray[np
     return np.asarray((values - np.array(medians)[:, None]) * MM_PER_MILLIVOLT)
 
 
-def _standard(heights: NDArray[np.float64], rate: float, names: list[str]) -> list[list[Strip]]:
+def _strip(
+    lead: str,
+    heights: NDArray[np.float64],
+    names: list[str],
+    left: float,
+    shades: NDArray[np.float64] | None,
+    part: slice = slice(None),
+) -> Strip:
+    at = names.index(lead)
+    return Strip(lead, heights[at, part], left, None if shades is None else shades[at, part])
+
+
+def _standard(
+    heights: NDArray[np.float64], rate: float, names: list[str], shades: NDArray[np.float64] | None
+) -> list[list[Strip]]:
     cuts = np.rint(np.linspace(0, heights.shape[1], len(COLUMNS) + 1)).astype(int)
     across = MM_PER_SECOND / rate
     rows = [
         [
-            Strip(column[row], heights[names.index(column[row]), start:stop], LEFT_MM + start * across)
+            _strip(column[row], heights, names, LEFT_MM + start * across, shades, slice(start, stop))
             for column, start, stop in zip(COLUMNS, cuts[:-1], cuts[1:], strict=True)
         ]
         for row in range(len(COLUMNS[0]))
     ]
-    return [*rows, [Strip(RHYTHM_LEAD, heights[names.index(RHYTHM_LEAD)], LEFT_MM)]]
-
-
-def _one_a_row(heights: NDArray[np.float64], names: list[str]) -> list[list[Strip]]:
-    return [[Strip(name, lead, LEFT_MM)] for name, lead in zip(names, heights, strict=True)]
+    return [*rows, [_strip(RHYTHM_LEAD, heights, names, LEFT_MM, shades)]]
 
 
 def _stack(strips: list[list[Strip]]) -> tuple[list[Row], int]:
@@ -105,7 +154,8 @@ def _stack(strips: list[list[Strip]]) -> tuple[list[Row], int]:
         reach = heights[np.isfinite(heights)] if np.isfinite(heights).any() else np.zeros(1)
         baseline = edge + _room(float(reach.max()), least=15, most=30)
         rows.append(Row(tuple(row), baseline))
-        edge = baseline + _room(-float(reach.min()), least=5, most=20)
+        below = 20 if row is not strips[-1] else 60  # the last row has no neighbour to overlap, only the paper's end
+        edge = baseline + _room(-float(reach.min()), least=5, most=below)
     return rows, edge + BOTTOM_MM
 
 
@@ -113,15 +163,15 @@ def _room(reach: float, least: int, most: int) -> int:
     return min(max(5 * ceil((reach + 1) / 5), least), most)
 
 
-def _paper(rows: list[Row], rate: float, width: int, height: int) -> Markup:
+def _paper(rows: list[Row], rate: float, width: int, height: int, foot: Markup) -> Markup:
     names = list(dict.fromkeys(strip.lead for row in rows for strip in row.strips))
     return Markup(
         '<svg xmlns="http://www.w3.org/2000/svg" class="ecg-paper" role="img" width="{w}mm" height="{h}mm" '
         'viewBox="0 0 {w} {h}" aria-label="ECG of {n}: {leads}; 25 mm/s, 10 mm/mV" '
         'font-family="Helvetica, Arial, sans-serif">'
         '<rect class="paper" width="{w}" height="{h}" fill="#fffafa"/>{grid}{rows}'
-        '<text class="scale" x="{left}" y="{foot}" font-size="2.8" fill="#5c5050">'
-        "25 mm/s · 10 mm/mV · {rate:g} Hz</text></svg>"
+        '<text class="scale" x="{left}" y="{bottom}" font-size="2.8" fill="#5c5050">'
+        "25 mm/s · 10 mm/mV · {rate:g} Hz</text>{foot}</svg>"
     ).format(
         w=width,
         h=height,
@@ -130,8 +180,11 @@ def _paper(rows: list[Row], rate: float, width: int, height: int) -> Markup:
         grid=_grid(width, height),
         rows=Markup("").join(_draw_row(row, rate) for row in rows),
         left=LEFT_MM,
-        foot=height - 3.2,
+        bottom=height - 3.2,
         rate=rate,
+        foot=Markup('<g class="foot" transform="translate({} {})">{}</g>').format(width - RIGHT_MM, height - 3.2, foot)
+        if foot
+        else "",
     )
 
 
@@ -157,14 +210,15 @@ def _draw_row(row: Row, rate: float) -> Markup:
 
 
 def _draw_strip(strip: Strip, baseline: float, rate: float) -> Markup:
-    across = strip.left + np.arange(len(strip.heights)) * MM_PER_SECOND / rate
+    across = strip.left + np.arange(len(strip.heights), dtype=np.float64) * MM_PER_SECOND / rate
     line = path_data(across, baseline - strip.heights, tolerance=TOLERANCE_MM, unit=UNIT_MM)
     return Markup(
-        '{tick}<path class="trace" data-lead="{lead}" d="{line}" transform="scale({unit})" fill="none" '
+        '{shade}{tick}<path class="trace" data-lead="{lead}" d="{line}" transform="scale({unit})" fill="none" '
         'stroke="#1d1d1f" stroke-width="28" stroke-linejoin="round" stroke-linecap="round"/>'
         '<text class="lead" x="{x:g}" y="{y:g}" font-size="3.4" font-weight="600" fill="#1d1d1f" '
         'stroke="#fffafa" stroke-width="0.8" paint-order="stroke">{lead}{note}</text>'
     ).format(
+        shade=_draw_shade(strip, across, baseline),
         tick=_column_mark(strip, baseline),
         lead=strip.lead,
         line=line,
@@ -173,6 +227,33 @@ def _draw_strip(strip: Strip, baseline: float, rate: float) -> Markup:
         y=baseline - _label_height(strip, rate),
         note="" if line else " (no signal)",
     )
+
+
+def _draw_shade(strip: Strip, across: NDArray[np.float64], baseline: float) -> Markup:
+    """The shade under a trace, one path for each step of each colour."""
+    if strip.shade is None:
+        return Markup("")
+    steps = np.rint(np.clip(np.nan_to_num(strip.shade), -1, 1) * SHADES).astype(int)
+    paths = []
+    for step in sorted(set(steps.tolist()) - {0}, key=abs):
+        there = steps == step
+        there[1:] |= there[:-1].copy()  # each stretch reaches to the first sample of the next
+        heights = np.where(there, baseline - strip.heights, np.nan)
+        line = path_data(across, heights, tolerance=TOLERANCE_MM, unit=UNIT_MM)
+        paths.append(
+            Markup(
+                '<path class="{}" d="{}" transform="scale({})" fill="none" stroke="{}" stroke-opacity="{:.2f}" '
+                'stroke-width="{:g}" stroke-linejoin="round" stroke-linecap="butt"/>'
+            ).format(
+                "for" if step > 0 else "against",
+                line,
+                UNIT_MM,
+                FOR if step > 0 else AGAINST,
+                0.12 + 0.78 * abs(step) / SHADES,
+                SHADE_MM / UNIT_MM,
+            )
+        )
+    return Markup("").join(paths)
 
 
 def _label_height(strip: Strip, rate: float) -> float:

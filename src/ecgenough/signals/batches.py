@@ -141,7 +141,7 @@ def evaluation_crops(ecg: Tensor, valid: Tensor, recipe: Recipe, normaliser: Nor
         starts = torch.zeros_like(valid)[:, None]
         crops = ecg[:, None]
     else:
-        starts = _evaluation_starts((valid - length).clamp(min=0), recipe)
+        starts = evaluation_starts((valid - length).clamp(min=0), recipe)
         record = torch.arange(len(ecg), device=ecg.device)[:, None]
         crops = ecg.unfold(-1, length, 1)[record, :, starts]
     mask = torch.arange(length, device=ecg.device) < (valid[:, None] - starts)[..., None, None]
@@ -300,7 +300,7 @@ def _targets(store: Store, rows: Rows, task: str, recipe: Recipe) -> NDArray[np.
     return np.asarray(truth.likelihoods[rows], dtype=np.float32)
 
 
-def _evaluation_starts(spare: Tensor, recipe: Recipe) -> Tensor:
+def evaluation_starts(spare: Tensor, recipe: Recipe) -> Tensor:
     """First samples `[batch, crops]` of the crops, where `spare` `[batch]` samples of signal do not fit into one."""
     crops = recipe.crop.crops
     if recipe.crop.evaluation == "centre" or crops == 1:

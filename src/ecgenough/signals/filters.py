@@ -51,6 +51,15 @@ def band_pass(
     causal filter delays the ECG, as in Marques & Oliveira 2025. Both start settled, so an offset makes no step.
     Raises WrongRequest for a band that is empty or lies above half the rate.
     """
+    sections = band_pass_design(rate, low, high, order)
+    return _run(sections, signal, zero_phase, settling=ceil(rate / low))
+
+
+def band_pass_design(rate: float, low: float, high: float, order: int) -> Samples:
+    """Second-order sections of `band_pass`: a high-pass where the upper edge lies above half the rate.
+
+    Raises WrongRequest for a band that is empty or lies above half the rate.
+    """
     if not low < high:
         raise WrongRequest(f"a band-pass from {low:g} to {high:g} Hz lets nothing pass; low must be below high.")
     if low >= rate / 2:
@@ -59,10 +68,8 @@ def band_pass(
             "lower the filter's low or raise the rate."
         )
     if high < rate / 2:
-        sections = _design(order, [low, high], "bandpass", rate)
-    else:
-        sections = _design(order, low, "highpass", rate)
-    return _run(sections, signal, zero_phase, settling=ceil(rate / low))
+        return _design(order, [low, high], "bandpass", rate)
+    return _design(order, low, "highpass", rate)
 
 
 def low_pass_wavelet(

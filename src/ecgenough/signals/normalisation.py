@@ -181,7 +181,7 @@ _KINDS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "z-score": _z_score,
     "robust": _robust,
     "log": lambda ecg, _: ecg.abs().log1p(),
-    "signed-log": lambda ecg, _: ecg.abs().log1p().copysign(ecg),
+    "signed-log": lambda ecg, _: ecg.abs().log1p() * ecg.sign(),
     "l2": _l2,
 }
 

@@ -1,0 +1,64 @@
+"""Models with fresh weights, small enough to export, explain and run in a moment."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+
+from ecgenough import networks
+from ecgenough.model import Model
+from ecgenough.networks import alexnet, vgg
+from ecgenough.recipe import Recipe
+from ecgenough.scoring.calibration import Calibration
+from ecgenough.serving.export import as_onnx, onnx_card
+from ecgenough.serving.onnx_model import OnnxModel
+from ecgenough.signals.normalisation import Normaliser
+
+SMALLER: dict[str, dict[str, Any]] = {
+    "rnn": {"hidden": 8},
+    "lstm": {"hidden": 8},
+    "gru": {"hidden": 8},
+    "transformer": {"width": 16},
+    "patch_transformer": {"width": 24, "layers": 2},
+    "net1d": {"size": "small"},
+    "s4d": {"width": 8, "layers": 2},
+}
+CLASSES = ("NORM", "MI", "STTC")
+ModelMaker = Callable[..., Model]
+
+
+def make(name: str = "resnet18", *changes: str, seed: int = 0, **options: Any) -> Model:
+    """A model of any network, narrow, with a calibration that moves two of its three classes."""
+    known = networks.options(name)
+    narrow = SMALLER.get(name, {"width": 8} if "width" in known else {}) | options
+    recipe = Recipe.of({"signal": {"rate": 100}, "network": {"name": name, "options": narrow}})
+    recipe = recipe.with_changes(["crop={seconds: 2.56, evaluation: mean, crops: 3}", *changes])
+    torch.manual_seed(seed)
+    leads = recipe.signal.leads
+    kind, across = recipe.normalisation.kind, recipe.normalisation.across
+    return Model(
+        network=networks.build(name, leads=len(leads), classes=len(CLASSES), **narrow).eval(),
+        recipe=recipe,
+        task="superdiagnostic",
+        classes=CLASSES,
+        titles=("normal ECG", "myocardial infarction", "ST-T change"),
+        thresholds=(0.5, 0.3, 0.2),
+        normaliser=Normaliser(kind, across, torch.linspace(0.1, 0.4, len(leads)) if kind == "scale" else None),
+        calibration=Calibration((1.3, 1.0, 0.7), (-0.2, 0.0, 0.4)),
+    )
+
+
+@pytest.fixture
+def make_model(monkeypatch: pytest.MonkeyPatch) -> ModelMaker:
+    """What makes models; of the 30 million weights of AlexNet and VGG nearly all are in hidden layers: few here."""
+    for module in (alexnet, vgg):
+        monkeypatch.setattr(module, "HIDDEN", 16)
+    return make
+
+
+@pytest.fixture(scope="session")
+def narrow() -> tuple[Model, OnnxModel]:
+    """A filtering model and its exported twin."""
+    model = make("resnet18", "signal.filter={kind: band-pass}")
+    return model, OnnxModel.of(as_onnx(model, onnx_card(model)), "model.onnx", threads=1)
