@@ -52,7 +52,7 @@ def test_the_readme_s_commands_run_as_written(
     commands = _readme_commands()
     assert {command[0] for command in commands} >= {"prepare", "train", "evaluate", "predict", "report", "transfer"}
     for command in commands:
-        small = {"train": SMALL, "transfer": ["--set", "training.epochs=1"]}.get(command[0], [])
+        small = {"train": SMALL, "transfer": ["--set", "training.epochs=1"], "study": ["--dry-run"]}.get(command[0], [])
         assert _run(monkeypatch, *command, *small) == 0, (command, capsys.readouterr().err)
     assert "macro" in capsys.readouterr().out
     assert (tmp_path / "super.html").stat().st_size > 10_000

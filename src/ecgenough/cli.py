@@ -26,6 +26,7 @@ COMMANDS = {
     "transfer": "Carry a trained model over to another data set or task.",
     "evaluate": "Score a model on folds it has not seen.",
     "baseline": "Fit and score a sober baseline to compare networks with.",
+    "study": "Compare networks, preparations and ways of transfer, cell by cell.",
     "predict": "Say what a model reads in each ECG.",
     "explain": "Show on the ECG what a model's answer rests on.",
     "export": "Write a model as one ONNX file that needs no PyTorch.",

@@ -361,7 +361,7 @@ class Recipe(Section):
     @classmethod
     def from_yaml(cls, text: str, where: str = "recipe") -> Self:
         """Read a recipe from YAML text; `where` is named in errors."""
-        return cls.of(_mapping(text, where), where)
+        return cls.of(read_mapping(text, where), where)
 
     def to_yaml(self) -> str:
         """The whole recipe as YAML, every value spelled out."""
@@ -371,7 +371,7 @@ class Recipe(Section):
         """The recipe after `key=value` changes such as `training.epochs=5`; values are read as YAML."""
         settings = self.model_dump(mode="json")
         for change in changes:
-            _change(settings, change)
+            change_setting(settings, change)
         return self.of(settings)
 
     def fingerprint(self) -> str:
@@ -405,17 +405,19 @@ def load_recipe(name_or_path: str, changes: Iterable[str] = ()) -> Recipe:
     return Recipe.from_yaml(text, str(name_or_path)).with_changes(changes)
 
 
-def _mapping(text: str, where: str) -> dict[str, Any]:
+def read_mapping(text: str, where: str, what: str = "recipe") -> dict[str, Any]:
+    """YAML text as a mapping of keys. Raises WrongRequest saying that `where` is not a `what` where it is none."""
     try:
         settings = yaml.safe_load(text)
     except (yaml.YAMLError, RecursionError, ValueError) as error:
         raise WrongRequest(f"{where} is not YAML: {' '.join(str(error).split())[:200]}") from None
     if not isinstance(settings, dict):
-        raise WrongRequest(f"{where} is not a recipe: it must be a YAML mapping of keys such as network and training.")
+        raise WrongRequest(f"{where} is not a {what}: it must be a YAML mapping of keys, a key and its value a line.")
     return settings
 
 
-def _change(settings: dict[str, Any], change: str) -> None:
+def change_setting(settings: dict[str, Any], change: str, what: str = "recipe") -> None:
+    """Put a `key=value` change into plain settings. Raises WrongRequest for one that is none of `what`."""
     key, equals, value = change.partition("=")
     if not equals:
         raise WrongRequest(f'change "{change}" is not of the form key=value, such as training.epochs=5.')
@@ -426,7 +428,7 @@ def _change(settings: dict[str, Any], change: str) -> None:
         if inner is None:
             inner = place[section] = {}
         if not isinstance(inner, dict):
-            raise WrongRequest(f'recipe key "{key}" is unknown: "{section}" has no keys inside.')
+            raise WrongRequest(f'{what} key "{key}" is unknown: "{section}" has no keys inside.')
         place = inner
     try:
         parsed = yaml.safe_load(value)

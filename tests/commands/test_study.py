@@ -1,0 +1,85 @@
+"""`ecgenough study`: what a dry run says, and how a study with failed cells ends."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from ecgenough.cli import main
+from ecgenough.commands import study as command
+from ecgenough.recipe import Recipe
+from ecgenough.studies.study_runs import Summary
+
+
+def _run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["ecgenough", "study", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return int(end.value.code or 0)
+
+
+def _small(folder: Path, simulated: Path, tiny: Recipe) -> Path:
+    (folder / "tiny.yaml").write_text(tiny.to_yaml())
+    path = folder / "study.yaml"
+    path.write_text(
+        f"""
+        targets: {{pe: {{data: simulated, folder: {simulated / "embolism"}}}}}
+        networks: {{tiny: {{recipe: {folder / "tiny.yaml"}}}}}
+        modes: [scratch]
+        resampling: {{kind: k-fold, folds: 2, repeats: 3}}
+        baselines: [prevalence]
+        """
+    )
+    return path
+
+
+def test_a_dry_run_prints_every_cell_and_writes_nothing(
+    simulated: Path, tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study, out = _small(tmp_path, simulated, tiny), tmp_path / "out"
+    assert _run(monkeypatch, str(study), "--out", str(out), "--dry-run", "--jobs", "2", "--device", "cpu") == 0
+    printed = capsys.readouterr().out
+    for repeat in range(3):
+        for fold in (1, 2):
+            for arm in ("tiny scratch", "prevalence"):
+                assert f"pe, {arm}, seed 0, repeat {repeat}, fold {fold}" in printed
+    assert "12 cells and 0 sources: about" in printed
+    assert "An estimate, from a few steps of each network timed on this machine" in printed
+    assert not out.exists()
+
+
+def test_failed_cells_end_in_one_sentence_and_status_1(
+    simulated: Path, tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    summary = Summary(12, {"0123456789abcdef": "the training loss is nan in epoch 1."})
+    monkeypatch.setattr(command, "run_study", lambda *_, **__: summary)
+    study = _small(tmp_path, simulated, tiny)
+    assert _run(monkeypatch, str(study), "--out", str(tmp_path / "out")) == 1
+    complaint = capsys.readouterr().err
+    assert (
+        "1 of 12 cells failed, the first (0123456789abcdef) because: the training loss is nan in epoch 1." in complaint
+    )
+    assert "Traceback" not in complaint
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["quick", "--on", "rya"], 'Nearest: "ray"'),
+        (["quik"], 'Nearest: "quick"'),
+        (["quick", "--set", "targts.embolism.data=x"], 'Nearest: "targets"'),
+        (["paper-pe", "--dry-run"], "data/pe.csv"),
+    ],
+)
+def test_a_wrong_request_gets_one_sentence(
+    arguments: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert _run(monkeypatch, *arguments, "--out", "out") == 2
+    complaint = capsys.readouterr().err
+    assert sentence in complaint
+    assert "Traceback" not in complaint
