@@ -163,7 +163,7 @@ def test_what_needs_labels_is_refused(
         ("pretraining.objektive=masked", 'key "pretraining'),
         ("pretraining.temperature=2", 'key "pretraining.temperature" does not go with "masked"'),
         ("pretraining.fractoin=0.3", 'Nearest: "pretraining.fraction"'),
-        ("pretraining.fraction=1", "less than 1"),
+        ("pretraining.fraction=1", "must be below 1"),
     ],
 )
 def test_wrong_keys_get_a_sentence(change: str, sentence: str) -> None:
