@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
@@ -143,16 +143,18 @@ def _followed(found: ErrorDetails, model: Model) -> Place:
     of several things; neither is a key.
     """
     path: list[str | int] = []
-    kind, own, others = "", [model], [model]
+    kind, own, others, named = "", [model], [model], False  # named: what follows is a name that people chose
     *_, last = range(len(found["loc"])) or [None]
     for at, part in enumerate(found["loc"]):
         inner = [each.model_fields[part].annotation for each in own if part in each.model_fields]
         chosen = [each for each in own if any(field.default == part for field in each.model_fields.values())]
         unknown = at == last and found["type"] == "extra_forbidden"
-        if isinstance(part, int) or unknown:
+        if isinstance(part, int) or unknown or named:
             path.append(part)
+            named = False
         elif inner:
             path.append(part)
+            named = any(get_origin(annotation) is dict and _models_in([annotation]) for annotation in inner)
             kind, own = "", _models_in(inner)
             others = own
         elif chosen:

@@ -37,6 +37,7 @@ from ecgenough.studies.cell_folders import (
 from ecgenough.studies.claims import claimed
 from ecgenough.studies.plan import BASELINE, Cell, Pretraining
 from ecgenough.studies.resampling import divided
+from ecgenough.studies.splits import split_rows
 
 ELSEWHERE = "elsewhere"  # another process has it now
 Figures = dict[str, Any]
@@ -132,14 +133,7 @@ def _run(cell: Cell, place: Place) -> None:
     folder = working_folder(place.out, cell.fingerprint)
     write_predictions(folder / PREDICTIONS, store, folder / "run" / "test" / "predictions.csv")
     task = store.task(cell.task)
-    counts = {
-        f"{part}_records": len(store.rows(cell.task, folds))
-        for part, folds in (
-            ("train", store.train_folds),
-            ("validation", store.validation_folds),
-            ("test", store.test_folds),
-        )
-    }
+    counts = {f"{part}_records": len(rows) for part, rows in split_rows(store, cell.task).items()}
     card = {**figures, **counts, "classes": task.classes, "titles": task.titles or task.classes}
     finish_cell(place.out, cell, [folder / PREDICTIONS, *kept], card)
 
