@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from ecgenough import shipped
 from ecgenough.commands.tables import print_table
+from ecgenough.datasets.joint import own_class
 from ecgenough.ecg import Ecg
 from ecgenough.errors import WrongRequest
 from ecgenough.formats import is_there, read, states_itself
@@ -17,7 +19,12 @@ from ecgenough.progress import say
 
 def predict(
     files: Annotated[list[Path], typer.Argument(help="ECG files in any format that ecgenough reads.")],
-    model: Annotated[Path, typer.Option("--model", help="The folder of a trained model or run.")],
+    model: Annotated[
+        str, typer.Option("--model", help="A name from `ecgenough models`, or the folder of a trained model or run.")
+    ] = shipped.DEFAULT,
+    task: Annotated[
+        str | None, typer.Option("--task", help="Of a model that answers several tasks, only this one.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     rate: Annotated[
         float | None, typer.Option("--rate", help="Hz; for tables, with --unit, --leads, --orientation.")
@@ -30,6 +37,7 @@ def predict(
     """Say what a model reads in each ECG: class, probability, threshold and call."""
     layout = _table_layout(rate, unit, leads, orientation, skip_columns)
     loaded = Model.load(model)
+    loaded = loaded.for_task(task or loaded.task)
     answers = {str(file): loaded.predict(_recording(file, layout)) for file in _each_once(files)}
     for file, answer in answers.items():
         for note in answer.notes:
@@ -38,7 +46,7 @@ def predict(
         typer.echo(json.dumps([{"file": file, **answer.as_dict()} for file, answer in answers.items()], indent=2))
         return
     for file, answer in answers.items():
-        _print_prediction(file, answer)
+        _print_prediction(file, answer, loaded.parts)
 
 
 def _each_once(files: list[Path]) -> list[Path]:
@@ -71,11 +79,15 @@ def _table_layout(
     return TableLayout(rate, unit, names, orientation, skip_columns=skip_columns)  # type: ignore[arg-type]
 
 
-def _print_prediction(file: str, answer: Prediction) -> None:
-    rows = zip(answer.classes, answer.titles, answer.probabilities, answer.thresholds, answer.calls, strict=True)
-    ranked = sorted(rows, key=lambda row: -row[2])
-    typer.secho(file, bold=True)
-    print_table(
-        ("class", "statement", "probability", "threshold", "call"),
-        [(name, title, f"{p:.3f}", f"{t:.3f}", "yes" if call else "no") for name, title, p, t, call in ranked],
-    )
+def _print_prediction(file: str, answer: Prediction, parts: dict[str, slice]) -> None:
+    rows = list(zip(answer.classes, answer.titles, answer.probabilities, answer.thresholds, answer.calls, strict=True))
+    for task, columns in parts.items():
+        ranked = sorted(rows[columns], key=lambda row: -row[2])
+        typer.secho(file if len(parts) == 1 else f"{file}: {task}", bold=True)
+        print_table(
+            ("class", "statement", "probability", "threshold", "call"),
+            [
+                (own_class(task, name), title, f"{p:.3f}", f"{t:.3f}", "yes" if call else "no")
+                for name, title, p, t, call in ranked
+            ],
+        )
