@@ -5,6 +5,7 @@ standards. Each function takes counts `[leads, samples]` (int), the µV of a cou
 """
 
 import io
+import itertools
 import struct
 import warnings
 import zlib
@@ -52,7 +53,9 @@ def ishne(counts: Counts, microvolts: float, rate: int, leads: Sequence[str], no
     head += struct.pack("<h12h", count, *[ISHNE_CODES.get(lead, 0) for lead in leads], *pad)
     head += struct.pack("<12h", *[1] * count, *pad) + struct.pack("<12h", *[round(1000 * microvolts)] * count, *pad)
     head += struct.pack("<h40sh", 0, b"digital", rate) + bytes(80 + 80 + 88)
-    return b"ISHNE1.0" + struct.pack("<H", crc_hqx(head + note, 0xFFFF)) + head + note + counts.T.astype("<i2").tobytes()
+    return (
+        b"ISHNE1.0" + struct.pack("<H", crc_hqx(head + note, 0xFFFF)) + head + note + counts.T.astype("<i2").tobytes()
+    )
 
 
 def muse(counts: Counts, microvolts: float, rate: int, leads: Sequence[str], median: bool = True) -> bytes:
@@ -113,7 +116,7 @@ def aecg(counts: Counts, microvolts: float, rate: float, leads: Sequence[str], o
         '<birthTime value="19500302"/></subjectDemographicPerson></trialSubject></subject></subjectAssignment>'
         '</componentOf></timepointEvent></componentOf><component><series><code code="RHYTHM"/>'
         '<effectiveTime><low value="20200504060708"/></effectiveTime>'
-        f"{sequences(counts)}<derivation><derivedSeries><code code=\"REPRESENTATIVE_BEAT\"/>"
+        f'{sequences(counts)}<derivation><derivedSeries><code code="REPRESENTATIVE_BEAT"/>'
         f"{sequences(counts[:, : max(1, counts.shape[1] // 10)])}</derivedSeries></derivation></series></component>"
         "</AnnotatedECG>"
     ).encode()
@@ -182,7 +185,7 @@ def _differences(row: Counts, order: int) -> list[int]:
     if order == 0:
         return values
     if order == 1:
-        return values[:1] + [b - a for a, b in zip(values, values[1:], strict=False)]
+        return values[:1] + [b - a for a, b in itertools.pairwise(values)]
     return values[:2] + [c - 2 * b + a for a, b, c in zip(values, values[1:], values[2:], strict=False)]
 
 
@@ -319,13 +322,18 @@ def _channel(lead: str, microvolts: float) -> Dataset:
     source.CodeValue, source.CodingSchemeDesignator = f"2:{SCP_CODES[lead]}", "MDC"
     source.CodeMeaning = f"Lead {lead}"
     unit.CodeValue, unit.CodingSchemeDesignator, unit.CodeMeaning = "uV", "UCUM", "microvolt"
-    channel.ChannelSourceSequence, channel.ChannelSensitivityUnitsSequence = DicomSequence([source]), DicomSequence([unit])
+    channel.ChannelSourceSequence, channel.ChannelSensitivityUnitsSequence = (
+        DicomSequence([source]),
+        DicomSequence([unit]),
+    )
     channel.ChannelSensitivity, channel.ChannelSensitivityCorrectionFactor, channel.ChannelBaseline = microvolts, 1, 0
     channel.WaveformBitsStored = 16
     return channel
 
 
-def edf(counts: Counts, microvolts: float, rate: int, leads: Sequence[str], kind: int = pyedflib.FILETYPE_EDFPLUS) -> bytes:
+def edf(
+    counts: Counts, microvolts: float, rate: int, leads: Sequence[str], kind: int = pyedflib.FILETYPE_EDFPLUS
+) -> bytes:
     """EDF+ (or, by `kind`, EDF or BDF+) written by pyedflib, in records of a second, with an EEG signal beside."""
     largest = (1 << 23) - 1 if kind in (pyedflib.FILETYPE_BDF, pyedflib.FILETYPE_BDFPLUS) else 32767
     names = [*(f"ECG {lead}" for lead in leads), "EEG Fpz-Cz"]
@@ -364,7 +372,14 @@ def npz(counts: Counts, microvolts: float, rate: float, leads: Sequence[str]) ->
 def parquet(counts: Counts, microvolts: float, rate: float, leads: Sequence[str]) -> bytes:
     """A column a lead, in mV, the words in the schema's metadata."""
     table = pyarrow.table({lead: row * microvolts / 1000 for lead, row in zip(leads, counts, strict=True)})
-    said = {"rate": str(rate), "unit": "mV", "patient": "p-17", "age": "61", "sex": "F", "recorded": "2020-05-04T06:07:08"}
+    said = {
+        "rate": str(rate),
+        "unit": "mV",
+        "patient": "p-17",
+        "age": "61",
+        "sex": "F",
+        "recorded": "2020-05-04T06:07:08",
+    }
     sink = pyarrow.BufferOutputStream()
     pyarrow.parquet.write_table(table.replace_schema_metadata(said), sink)
     content: bytes = sink.getvalue().to_pybytes()
