@@ -5,6 +5,8 @@ NPZ: `signal` [leads, samples], `rate` in Hz, `unit`, `leads`; if known, `patien
 """
 
 import math
+import struct
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -26,6 +28,11 @@ from ecgenough.formats.table import TableLayout
 
 MOST_BYTES = 8 * MOST_VALUES  # of one array
 MOST_ARRAYS = 64
+# What zipfile, zlib and numpy raise for damaged files; numpy parses a header of an array as Python reads a literal.
+_NO_NPZ = (
+    zipfile.BadZipFile, zlib.error, tokenize.TokenError, SyntaxError, ValueError, TypeError, OverflowError, KeyError,
+    NotImplementedError, RuntimeError, EOFError, OSError, MemoryError, struct.error,
+)  # fmt: skip
 _WORDS = ("rate", "unit", "patient", "age", "sex", "recorded")
 
 
@@ -120,7 +127,7 @@ def _unzipped(place: Path) -> dict[str, NDArray[Any]]:
             return {info.filename[:-4]: _array(archive, info) for info in members}
     except BrokenRecord:
         raise
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, OSError, RuntimeError, ValueError) as error:
+    except _NO_NPZ as error:
         raise BrokenRecord(f"it is not a whole NPZ file: {quoted(str(error), 120)}.") from None
 
 

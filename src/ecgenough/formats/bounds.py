@@ -6,6 +6,7 @@ from ecgenough.errors import BrokenRecord
 
 MOST_VALUES = 1 << 28  # of one recording: 1 GiB of float32; 12 leads at 500 Hz fill it in 12 hours
 MOST_LEADS = 1024  # body surface maps have about 250
+RATES = (1.0, 100_000.0)  # Hz; body surface and pacemaker recordings reach tens of thousands
 MOST_BYTES = 1 << 28  # of a file that is read as a whole
 
 
@@ -33,3 +34,9 @@ def check_size(leads: int, samples: int) -> None:
         raise BrokenRecord(
             f"it declares {samples:,} samples of {leads:,} leads; at most {MOST_VALUES:,} values are read at once."
         )
+
+
+def check_rate(rate: float) -> None:
+    """Raise BrokenRecord for a sampling rate that no ECG has."""
+    if not RATES[0] <= rate <= RATES[1]:
+        raise BrokenRecord(f"it has a sampling rate of {rate:g} Hz; {RATES[0]:g} to {RATES[1]:,.0f} Hz are believed.")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ecgenough.ecg import Ecg, lead_name, millivolts
 from ecgenough.errors import BrokenRecord, WrongRequest
-from ecgenough.formats.bounds import MOST_BYTES, check_size, read_whole
+from ecgenough.formats.bounds import check_size, read_whole
 from ecgenough.formats.lead_codes import LEAD_CODES
 from ecgenough.formats.optional import package
 from ecgenough.formats.people import age_of, age_on, digits_to_datetime, sex_of
@@ -20,6 +20,7 @@ from ecgenough.formats.recognition import quoted
 
 START = 132  # where the data elements start: 128 bytes of anything and "DICM"
 DEFLATED = "1.2.840.10008.1.2.1.99"
+MOST_INFLATED = 1 << 26  # bytes; ten seconds of twelve leads are some 250,000
 # Transfer syntaxes: whether value representations are implied, whether integers are little-endian.
 SYNTAXES = {
     "1.2.840.10008.1.2": (True, True),
@@ -73,11 +74,11 @@ def _dataset(filereader: Any, content: bytes) -> tuple[Any, str]:
 def _inflated(deflated: bytes) -> bytes:
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        content = inflater.decompress(deflated, MOST_BYTES + 1)
+        content = inflater.decompress(deflated, MOST_INFLATED + 1)
     except zlib.error as error:
         raise BrokenRecord(f"its deflated content is damaged: {error}.") from None
-    if len(content) > MOST_BYTES:
-        raise BrokenRecord(f"it inflates to more than {MOST_BYTES >> 20:,} MiB.")
+    if len(content) > MOST_INFLATED:
+        raise BrokenRecord(f"it inflates to more than {MOST_INFLATED >> 20} MiB.")
     if not inflater.eof:
         raise BrokenRecord("its deflated content ends too early.")
     return content

@@ -1,5 +1,6 @@
 """EDF, EDF+ and BDF recordings -> Ecg, read by edfio. Formats: edfplus.info/specs; biosemi.com/faq/file_format.htm."""
 
+import os
 import re
 import warnings
 from collections import Counter
@@ -11,7 +12,7 @@ import numpy as np
 
 from ecgenough.ecg import STANDARD_LEADS, Ecg, Sex, lead_name, millivolts
 from ecgenough.errors import BrokenRecord, WrongRequest
-from ecgenough.formats.bounds import MOST_BYTES, check_size, read_whole
+from ecgenough.formats.bounds import check_size, read_whole
 from ecgenough.formats.optional import package
 from ecgenough.formats.people import age_on, sex_of
 from ecgenough.formats.recognition import quoted
@@ -31,14 +32,19 @@ def read_edf(place: Path) -> Ecg:
     ECG, for a discontinuous recording (EDF+D), a file cut off, and a signal whose unit is no voltage.
     """
     edfio = package("edfio", "an EDF or BDF file")
-    content = read_whole(place, MOST_BYTES)
-    _check_header(content)
+    try:
+        with place.open("rb") as opened:
+            head = opened.read(256 * (MOST_SIGNALS + 1))
+            size = os.fstat(opened.fileno()).st_size
+    except OSError as error:
+        raise BrokenRecord(f"it cannot be read: {error.strerror or error}.") from None
+    _check_header(head, size)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            is_bdf = content.startswith(BDF)
-            file = edfio.read_bdf(content) if is_bdf else edfio.read_edf(content, lazy_load_data=True)
-            return _ecg(file)
+            if head.startswith(BDF):
+                return _ecg(edfio.read_bdf(read_whole(place)))
+            return _ecg(edfio.read_edf(place, lazy_load_data=True))
     except (BrokenRecord, WrongRequest):
         raise
     except Exception as error:  # edfio raises whatever comes: ValueError, IndexError, ZeroDivisionError ...
@@ -46,13 +52,13 @@ def read_edf(place: Path) -> Ecg:
         raise BrokenRecord(f"edfio cannot read it: {why}.") from None
 
 
-def _check_header(content: bytes) -> None:
+def _check_header(content: bytes, length: int) -> None:
     """Refuse what edfio only warns of, or takes memory for, before it does: its numbers by their place in the header."""
     signals = _whole(content[252:256], "number of signals")
     if not 0 < signals <= MOST_SIGNALS:
         raise BrokenRecord(f"it declares {signals:,} signals; 1 to {MOST_SIGNALS} are read.")
     header = 256 * (signals + 1)
-    if _whole(content[184:192], "size of the header") != header or len(content) < header:
+    if _whole(content[184:192], "size of the header") != header or length < header:
         raise BrokenRecord(f"its header of {signals} signals must have {header:,} bytes.")
     if content[192:196] in (b"EDF+", b"BDF+") and content[196:197] == b"D":
         raise BrokenRecord("it is discontinuous (EDF+D): it has gaps, and only whole recordings are read.")
@@ -60,7 +66,7 @@ def _check_header(content: bytes) -> None:
     samples = [_whole(lengths[8 * i : 8 * i + 8], "number of samples") for i in range(signals)]
     size = (3 if content.startswith(BDF) else 2) * sum(samples)
     records = _whole(content[236:244], "number of data records")
-    held = (len(content) - header) // size if size > 0 and min(samples) >= 0 else 0
+    held = (length - header) // size if size > 0 and min(samples) >= 0 else 0
     if records > held or held < 1:
         raise BrokenRecord(f"it has {held:,} of {records:,} data records.")
 

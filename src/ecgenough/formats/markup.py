@@ -1,5 +1,6 @@
 """XML from strangers -> a tree: no entities, nothing fetched, and no more than is sensible of anything."""
 
+import math
 import re
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from ecgenough.formats.optional import package
 from ecgenough.formats.recognition import quoted
 
 MOST_BYTES = 1 << 25  # of a document; ten seconds of twelve leads as decimal text are under 1 MiB
-MOST_ELEMENTS = 500_000
+MOST_ELEMENTS = 200_000
 DEEPEST = 100  # elements within elements; aECG needs about 20
 _DECLARED = re.compile(
     rb"^(?:\xef\xbb\xbf)?\s*<\?xml[^>]{0,200}?encoding\s*=\s*[\"']([\w.-]+)[\"'][^>]{0,100}\?>", re.ASCII
 )
+_LONG_TAG = re.compile(rb"<[^<>!?][^<>]{65536}")  # 200,000 attributes take seconds, and no ECG has them
 # What expat does not know, though recorders made in China and Japan write it; decoded by Python before.
 _MULTIBYTE = ("gb2312", "gbk", "gb18030", "big5", "shift_jis", "euc-jp", "euc-kr")
 
@@ -49,6 +51,8 @@ def parse_xml(place: Path) -> Element:
     """
     defused = package("defusedxml.ElementTree", "an ECG in XML")
     content = read_whole(place, MOST_BYTES)
+    if _LONG_TAG.search(content):
+        raise BrokenRecord("one of its XML tags is longer than 64 KiB; no ECG's is.")
     parser = defused.DefusedXMLParser(target=_Builder(), forbid_dtd=False, forbid_entities=True, forbid_external=True)
     try:
         parser.feed(_decoded(content))
@@ -73,10 +77,10 @@ def text_of(element: Element | None, path: str = "") -> str:
 def number_of(text: str, what: str) -> float:
     """A finite number. Raises BrokenRecord naming `what` otherwise."""
     try:
-        value = float(text)
+        value = float(text) if text.isascii() and "_" not in text else math.nan
     except ValueError:
-        value = float("nan")
-    if value - value != 0:  # not finite
+        value = math.nan
+    if not math.isfinite(value):
         raise BrokenRecord(f"its {what} is {quoted(text)}, not a number.")
     return value
 
