@@ -13,6 +13,7 @@ import zlib
 from base64 import b64encode
 from binascii import crc_hqx
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +46,7 @@ MEBIBYTE = 1 << 20
 Files = Iterator[tuple[str, bytes]]
 
 
+@cache
 def broken_files() -> dict[str, bytes]:
     """All of them, by file name. Some are whole, but unusual: those are named "odd-..."."""
     return dict([*_cut_off(), *_lying(), *_nested(), *_explosive(), *_odd(), *_foreign()])
@@ -131,10 +133,10 @@ def _explosive() -> Files:
         b'<RestingECG xmlns:xi="http://www.w3.org/2001/XInclude"><xi:include href="/etc/passwd"/></RestingECG>',
     )
     yield "newlines.xml", b"<RestingECG>" + b"\n" * (8 * MEBIBYTE) + b"</RestingECG>"
-    yield "elements.xml", b"<RestingECG>" + b"<a/>" * 1_000_000 + b"</RestingECG>"
+    yield "elements.xml", b"<RestingECG>" + b"<a/>" * 210_000 + b"</RestingECG>"
     yield "attributes.xml", b"<RestingECG %s/>" % b" ".join(b'a%d="1"' % i for i in range(200_000))
     head, zeros = _deflated_head(), zlib.compressobj(9, zlib.DEFLATED, -15)
-    yield "bomb.dcm", head + b"".join(zeros.compress(bytes(MEBIBYTE)) for _ in range(300)) + zeros.flush()
+    yield "bomb.dcm", head + b"".join(zeros.compress(bytes(MEBIBYTE)) for _ in range(70)) + zeros.flush()
     yield "bomb.npz", _bomb()
     honest = _bomb(8)
     at = honest.rindex(b"PK\x01\x02")
@@ -223,10 +225,10 @@ def _parquet_with(column: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> byt
 
 def _parquet_of_zeros(rows: int) -> bytes:
     """Zeros by the million, in row groups that pack to nearly nothing."""
-    sink, some = io.BytesIO(), pyarrow.table({"I": np.zeros(1_000_000, dtype=np.int8)})
+    sink, some = io.BytesIO(), pyarrow.table({"I": np.zeros(20_000_000, dtype=np.int8)})
     some = some.replace_schema_metadata({"rate": "500", "unit": "mV"})
     with pyarrow.parquet.ParquetWriter(sink, some.schema) as writer:
-        for _ in range(rows // 1_000_000):
+        for _ in range(rows // 20_000_000):
             writer.write_table(some)
     return sink.getvalue()
 

@@ -335,7 +335,8 @@ def edf(
     counts: Counts, microvolts: float, rate: int, leads: Sequence[str], kind: int = pyedflib.FILETYPE_EDFPLUS
 ) -> bytes:
     """EDF+ (or, by `kind`, EDF or BDF+) written by pyedflib, in records of a second, with an EEG signal beside."""
-    largest = (1 << 23) - 1 if kind in (pyedflib.FILETYPE_BDF, pyedflib.FILETYPE_BDFPLUS) else 32767
+    is_bdf = kind in (pyedflib.FILETYPE_BDF, pyedflib.FILETYPE_BDFPLUS)
+    largest = 400_000 if is_bdf else 32767  # of 24 bits no more, as a header's field of 8 letters must hold it in uV
     names = [*(f"ECG {lead}" for lead in leads), "EEG Fpz-Cz"]
     rows = np.vstack([counts, counts[:1]])
     with TemporaryDirectory() as folder, warnings.catch_warnings():
@@ -351,8 +352,8 @@ def edf(
                     i,
                     {
                         "label": name, "dimension": "uV", "sample_frequency": rate,
-                        "physical_max": largest * microvolts, "physical_min": -(largest + 1) * microvolts,
-                        "digital_max": largest, "digital_min": -largest - 1, "transducer": "", "prefilter": "",
+                        "physical_max": largest * microvolts, "physical_min": -largest * microvolts,
+                        "digital_max": largest, "digital_min": -largest, "transducer": "", "prefilter": "",
                     },
                 )  # fmt: skip
             file.writeSamples([np.ascontiguousarray(row, dtype=np.int32) for row in rows], digital=True)
