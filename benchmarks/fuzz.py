@@ -1,15 +1,14 @@
 """Feed every reader damaged files, for as long as asked: `python -m benchmarks.fuzz --seconds 60 --out DIR`.
 
-Seeds are small whole recordings. The engine `mutations` (ours) damages them in the ways files are damaged and forged;
-`atheris` (coverage-guided, if it is installed) looks for new branches of the readers. A finding is a file that ends in
-anything but an Ecg or one sentence with its name, that takes more than `SLOWEST` seconds, or that makes the reader
-open something else. Findings are kept in DIR, and a table of executions is printed and written to DIR/fuzz.json.
+Seeds are small whole recordings, damaged in the ways files are damaged and forged; `python -m benchmarks.fuzz_atheris`
+takes the same arguments and looks for new branches of the readers instead (it needs the package atheris). A finding is a
+file that ends in anything but an Ecg or one sentence with its name, that takes more than `SLOWEST` seconds, or that makes
+the reader open something else. Findings are kept in DIR, and a table of executions is printed and written to
+DIR/fuzz.json.
 """
 
 import argparse
-import contextlib
 import hashlib
-import importlib
 import io
 import json
 import random
@@ -17,12 +16,11 @@ import re
 import resource
 import shutil
 import struct
-import sys
 import time
 import zipfile
 from binascii import crc_hqx
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -165,10 +163,15 @@ def mutated(seeds: list[bytes], rng: random.Random, scp: bool) -> bytes:
                     begin, stop = rng.choice(places)
                     content[begin:stop] = rng.choice((*WORDS, str(rng.choice(NUMBERS)).encode()))
     whole = bytes(content[:MOST_BYTES])
-    if scp and len(whole) > 6 and rng.random() < 0.9:
-        whole = whole[:2] + struct.pack("<I", len(whole)) + whole[6:]
-        whole = struct.pack("<H", crc_hqx(whole[2:], 0xFFFF)) + whole[2:]
-    return whole
+    return with_scp_checksum(whole) if scp and rng.random() < 0.9 else whole
+
+
+def with_scp_checksum(content: bytes) -> bytes:
+    """An SCP-ECG record whose size and checksum fit, so that what lies behind them is reached."""
+    if len(content) <= 6:
+        return content
+    content = content[:2] + struct.pack("<I", len(content)) + content[6:]
+    return struct.pack("<H", crc_hqx(content[2:], 0xFFFF)) + content[2:]
 
 
 def by_mutations(tally: Tally, guard: Guard, seconds: float, seed: int) -> None:
@@ -183,39 +186,21 @@ def by_mutations(tally: Tally, guard: Guard, seconds: float, seed: int) -> None:
             seeds.append(content)
 
 
-def by_atheris(tally: Tally, guard: Guard, seconds: float, seed: int) -> None:
-    """libFuzzer under atheris. It ends the process itself, so the row is written as it goes."""
-    atheris = importlib.import_module("atheris")
-    corpus = tally.out / f"corpus-{tally.target.name}"
-    corpus.mkdir(exist_ok=True)
-    for i, content in enumerate(tally.target.seeds):
-        (corpus / f"seed-{i}").write_bytes(content)
-
-    def once(content: bytes) -> None:
-        if tally.target.name.startswith("scp") and len(content) > 6:
-            content = content[:2] + struct.pack("<I", len(content)) + content[6:]
-            content = struct.pack("<H", crc_hqx(content[2:], 0xFFFF)) + content[2:]
-        tally.add(content, tally.target.run(content, guard), guard)
-        if tally.kinds.total() % 200 == 0:
-            write_text(tally.out / f"atheris-{tally.target.name}.json", json.dumps(tally.row(), indent=2))
-
-    flags = [f"-max_total_time={seconds:.0f}", f"-max_len={MOST_BYTES}", f"-seed={seed + 1}", "-rss_limit_mb=4096"]
-    atheris.Setup([sys.argv[0], *flags, str(corpus)], once)
-    atheris.Fuzz()
+Engine = Callable[[Tally, Guard, float, int], None]
 
 
-def main() -> None:
+def main(engine: Engine = by_mutations) -> None:
+    """Run the targets one after the other with an engine; write the table."""
     names = [*WRITERS, "npz-signal", "wfdb", "table", "npy"]
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60, help="for each target")
     parser.add_argument("--target", choices=names, action="append", help="one reader; all unless told")
-    parser.add_argument("--engine", choices=("mutations", "atheris"), default="mutations")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     asked = parser.parse_args()
     asked.out.mkdir(parents=True, exist_ok=True)
     rows = []
-    with _instrumented(asked.engine), TemporaryDirectory(prefix="ecgenough-fuzz-") as name:
+    with TemporaryDirectory(prefix="ecgenough-fuzz-") as name:
         folder = Path(name)
         targets = [Target(target, folder) for target in asked.target or names]
         guard = Guard(folder)
@@ -225,32 +210,13 @@ def main() -> None:
                 target.run(content, guard)  # imports what the reader needs before it is watched
         for target in targets:
             tally = Tally(target, asked.out)
-            (by_atheris if asked.engine == "atheris" else by_mutations)(tally, guard, asked.seconds, asked.seed)
+            engine(tally, guard, asked.seconds, asked.seed)
             rows.append(tally.row())
             print(json.dumps(rows[-1]), flush=True)
             shutil.rmtree(target.folder)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss >> 10
     write_text(asked.out / "fuzz.json", json.dumps({"peak_mib": peak, "rows": rows}, indent=2))
     print(f"peak memory {peak:,} MiB; {sum(len(row['findings']) for row in rows)} findings")
-
-
-@contextlib.contextmanager
-def _instrumented(engine: str) -> Iterator[None]:
-    """For atheris: the readers and what they read with are loaded again, with their branches counted."""
-    if engine != "atheris":
-        yield
-        return
-    atheris = importlib.import_module("atheris")
-    ours = ("ecgenough.formats", "pydicom", "edfio", "sierraecg", "defusedxml")
-    for module in [name for name in sys.modules if name.startswith(ours)]:
-        del sys.modules[module]
-    with atheris.instrument_imports(include=list(ours)):
-        formats = importlib.import_module("ecgenough.formats")
-        for name in ("pydicom.filereader", "edfio", "sierraecg.lzw", "sierraecg.xli", "defusedxml.ElementTree"):
-            importlib.import_module(name)
-    guarded = sys.modules["benchmarks.guarded"]
-    guarded.read = formats.read  # type: ignore[attr-defined]
-    yield
 
 
 if __name__ == "__main__":
