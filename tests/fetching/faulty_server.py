@@ -3,7 +3,6 @@
 import hashlib
 import re
 import threading
-import time
 from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -13,7 +12,7 @@ class FaultyServer:
 
     Faults: "500", "404", "stall" (half, then silence), "drip" (a byte, then silence, again and again), "truncate"
     (half, then the connection closes), "ignore-range" (always the whole file), "wrong" (other bytes of the same
-    length), "slow" (pieces with pauses), "other-part" (206 of a range that was not asked for), "" (as it should).
+    length), "other-part" (206 of a range that was not asked for), "" (as it should).
     """
 
     def __init__(self, files: dict[str, bytes]) -> None:
@@ -87,12 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(content[: len(content) // 2])
             self.wfile.flush()
             if fault == "stall":
-                self.publisher.closing.wait(5)
+                self.publisher.closing.wait(60)
             self.close_connection = True
-        elif fault == "slow":
-            for i in range(0, len(content), 1 << 16):
-                self.wfile.write(content[i : i + (1 << 16)])
-                time.sleep(0.02)
         else:
             self.wfile.write(content)
 

@@ -1,5 +1,6 @@
 """Fetching from a publisher that fails, stalls, cuts off, ignores ranges, changes files and serves wrong bytes."""
 
+import errno
 import importlib.util
 import json
 import os
@@ -157,7 +158,7 @@ def test_a_publisher_that_is_gone_is_given_up(tmp_path: Path) -> None:
 
 
 def test_killed_and_run_again_it_goes_on_where_it_was(server: Any, tmp_path: Path) -> None:
-    server.faults[LARGE] = ["slow", ""]
+    server.faults[LARGE] = ["stall", ""]  # half of it, then nothing, so that the kill comes in the middle
     command = [sys.executable, "-m", "ecgenough", "fetch", "ptb-xl", str(tmp_path), "--from", server.url]
     environment = {**os.environ, "PYTHONPATH": str(Path(fetching.__file__).parents[2])}
     first = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -320,3 +321,17 @@ def test_an_archive_that_does_harm_is_refused(tmp_path: Path, archive: bytes, me
         fetch("medalcare-xl", tmp_path / "out", mirror=f"{publisher.url}records/1", patience=PATIENT)
     publisher.close()
     assert {path.name for path in tmp_path.rglob("*")} <= {"out", "MedalCare-XL.zip", ".fetch.lock"}
+
+
+def test_a_disk_that_is_full_ends_the_fetch_with_one_sentence(
+    server: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("ecgenough.fetching.downloading.Downloader._receive", full)
+    with pytest.raises(EcgenoughError, match=r"No space left on device\. Make room and run the same"):
+        fetch("ptb-xl", tmp_path, mirror=server.url, patience=PATIENT)
+    monkeypatch.undo()
+    fetch("ptb-xl", tmp_path, mirror=server.url, patience=PATIENT)
+    assert _held(tmp_path) == _wanted()
