@@ -85,7 +85,7 @@ def _laid_out(values: NDArray[Any], layout: TableLayout) -> Ecg:
     if leads.ndim != 2 or leads.shape[0] != len(layout.leads):
         raise BrokenRecord(f"its array is {values.shape}; {layout.orientation} of {len(layout.leads)} leads is asked.")
     check_size(*leads.shape)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", invalid="ignore"):
         return Ecg(to_millivolts(leads, layout.unit), layout.rate, layout.leads)
 
 
@@ -107,7 +107,9 @@ def _told(signal: NDArray[Any], leads: tuple[str, ...] | None, words: Mapping[st
         raise BrokenRecord(f"it says {quoted(str(error))}.") from None
     if not math.isfinite(rate):
         raise BrokenRecord(f"it says a rate of {rate} Hz.")
-    with np.errstate(over="ignore"):  # the Ecg refuses infinite voltages
+    with np.errstate(
+        over="ignore", invalid="ignore"
+    ):  # the Ecg refuses infinite voltages; NaN of any kind is a lost sample
         return Ecg(
             to_millivolts(signal, words["unit"]), rate, leads,
             patient=words.get("patient") or None, age=age_of(words.get("age", ""), "years"),
