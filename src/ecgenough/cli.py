@@ -20,6 +20,7 @@ COMMANDS = {
     "models": "Show the trained models that come with the package.",
     "recipes": "Show the shipped recipes, or print one as YAML.",
     "simulate": "Write a collection of simulated 12-lead ECGs as WFDB files with labels.",
+    "fetch": "Download a public collection from its publisher.",
     "prepare": "Condition every recording once, for fast training.",
     "train": "Train a network and choose its epoch on the validation folds.",
     "pretrain": "Learn from ECGs without their labels, for transfer to any task.",

@@ -1,31 +1,56 @@
 """One file on disk -> Ecg. What a file is, its content decides, not its name."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord, WrongRequest
 from ecgenough.formats import wfdb
+from ecgenough.formats.aecg import read_aecg
+from ecgenough.formats.arrays import read_npz, read_parquet
+from ecgenough.formats.bounds import check_rate
+from ecgenough.formats.dicom import read_dicom
+from ecgenough.formats.edf import read_edf
 from ecgenough.formats.header import RECORD_LINE, SIGNAL_LINE, open_header
+from ecgenough.formats.ishne import read_ishne
 from ecgenough.formats.matlab import MATLAB_5, read_matlab
-from ecgenough.formats.recognition import HEAD, foreign, is_text
+from ecgenough.formats.muse import read_muse
+from ecgenough.formats.philips import read_philips
+from ecgenough.formats.recognition import HEAD, file_format, foreign, is_text
+from ecgenough.formats.scp import read_scp
 from ecgenough.formats.table import NPY, TableLayout, read_table
 
 __all__ = ["TableLayout", "is_there", "read", "record_files", "states_itself"]
 
+# Formats whose files say what they are, and those whose arrays may also be told it by a layout.
+_READERS: dict[str, Callable[[Path], Ecg]] = {
+    "DICOM": read_dicom,
+    "EDF": read_edf,
+    "GE MUSE XML": read_muse,
+    "HL7 aECG": read_aecg,
+    "ISHNE": read_ishne,
+    "Philips XML": read_philips,
+    "SCP-ECG": read_scp,
+}
+_ARRAYS: dict[str, Callable[[Path, TableLayout | None], Ecg]] = {"NPZ": read_npz, "Parquet": read_parquet}
+
 
 def read(path: str | Path, layout: TableLayout | None = None) -> Ecg:
-    """Read one recording: a WFDB record (its header, a file of its samples, or its bare name), a file as CPSC-2018
-    published it (MATLAB 5), or a table of numbers.
+    """Read one recording of any format that docs/formats.md lists; its content says which, not its name.
 
-    A table (CSV, TSV, other text, NPY) needs a `layout`, which says what the numbers mean; the others say so
-    themselves and take no notice of it. Raises WrongRequest for a table without layout, BrokenRecord for a file that is absent,
-    broken or something else.
+    A WFDB record may be given by its header, a file of its samples, or its bare name. A table (CSV, TSV, other text,
+    NPY) needs a `layout`, which says what the numbers mean, and so do NPZ and Parquet files that do not say it; the
+    others take no notice of it. Raises WrongRequest for a table without layout or a package that is not installed,
+    BrokenRecord for a file that is absent, broken or something else.
     """
     place = Path(path)
     header = _header(place, by_name=layout is None)
     if header is not None:
         return wfdb.read_record(open_header(header))
     head = _head(place)
+    known = file_format(head)
+    if known is not None:
+        return _read_known(place, known, layout)
     if head.startswith(NPY) or (is_text(head) and foreign(head) is None):
         if layout is None:
             raise WrongRequest(
@@ -38,17 +63,30 @@ def read(path: str | Path, layout: TableLayout | None = None) -> Ecg:
     what = foreign(head)
     if what is None and place.suffix in (".dat", ".mat"):
         raise BrokenRecord(f"{place.name} has samples only; the header that names it, {place.stem}.hea, is missing.")
-    kinds = "a WFDB record, CPSC-2018's own MATLAB file nor a table of numbers (CSV, text, NPY)"
-    raise BrokenRecord(f"{place.name} is neither {kinds}: it looks like {what or 'other binary data'}.")
+    formats = f"WFDB, {', '.join([*_READERS, *_ARRAYS])}, CPSC-2018's own MATLAB files, or a table of numbers"
+    raise BrokenRecord(f"{place.name} is none of {formats}: it looks like {what or 'other binary data'}.")
+
+
+def _read_known(place: Path, known: str, layout: TableLayout | None) -> Ecg:
+    """Read a file of a format that says what it is; errors get the file's name."""
+    try:
+        ecg = _ARRAYS[known](place, layout) if known in _ARRAYS else _READERS[known](place)
+        check_rate(ecg.rate)
+        return ecg
+    except (BrokenRecord, WrongRequest) as error:
+        raise type(error)(f"{place.name} ({known}): {error}") from None
 
 
 def states_itself(path: str | Path) -> bool:
-    """Whether a file says itself what its numbers mean, as WFDB records and CPSC-2018's own files do and tables do not.
+    """Whether a file says itself what its numbers mean, so that it needs no layout: all but tables, NPZ and Parquet do.
 
     Raises BrokenRecord for a file that is absent or cannot be read.
     """
     place = Path(path)
-    return _header(place, by_name=False) is not None or _head(place).startswith(MATLAB_5)
+    if _header(place, by_name=False) is not None:
+        return True
+    head = _head(place)
+    return head.startswith(MATLAB_5) or file_format(head) in _READERS
 
 
 def is_there(path: str | Path) -> bool:

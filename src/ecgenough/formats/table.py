@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from tokenize import TokenError
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -98,7 +99,7 @@ def _read_npy(place: Path, layout: TableLayout) -> NDArray[np.float64]:
     """The numbers of an NPY file. Mapped, so that a header that declares more than there is takes no memory."""
     try:
         mapped = np.load(place, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError, OSError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
+    except (ValueError, EOFError, OSError, SyntaxError, TypeError, OverflowError, MemoryError, TokenError) as error:
         raise BrokenRecord(f"{place.name} is not a whole NPY file of numbers: {quoted(str(error), 120)}.") from None
     if mapped.dtype.kind not in "iuf" or mapped.ndim != 2:
         raise BrokenRecord(f"{place.name} holds {mapped.ndim}-dimensional {mapped.dtype}, not rows of numbers.")
