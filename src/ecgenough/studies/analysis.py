@@ -81,9 +81,10 @@ class Analysis:
         """What the intervals allow for, and what they do not."""
         units = [len(one.arm.units) for one in self.standings if one.arm.is_network]
         what = "other patients of the same kind"
-        if units and min(units) > 1:
-            return f"{what}, and training again with another seed or split, but not another collection to train on"
-        return f"{what}, but not training again: each network was trained with one seed and split"
+        again = "training again with another seed or split, but not another collection to train on"
+        if not units or max(units) == 1:
+            return f"{what}, but not training again"
+        return f"{what}, and {again}" if min(units) > 1 else f"{what}, and, where there are several runs, {again}"
 
 
 def analyse(results: Results, resamples: int = RESAMPLES) -> tuple[Analysis, ...]:

@@ -12,7 +12,7 @@ from ecgenough.studies.contrasts import AUC
 from ecgenough.studies.questions import Arm, Question, UnitKey
 from ecgenough.studies.results import Answers
 
-FEWEST = 5  # patients on either side of some class, below which an AUC says nothing
+FEWEST = 10  # patients on either side of every class that is there, below which an AUC says nothing
 RESAMPLES = 400
 AGES = ((0, 40, "under 40"), (40, 60, "40 to 59"), (60, 80, "60 to 79"), (80, 1000, "80 and over"))
 Rows = Callable[[Answers], NDArray[np.bool_]]
@@ -75,7 +75,7 @@ def _measured(question: Question, arm: Arm, rows: Rows) -> Measured | None:
 
 
 def _figure(measured: Measured | None) -> Interval | None:
-    if measured is None or max(measured.sides) < FEWEST:
+    if measured is None or min((side for side in measured.sides if side), default=0) < FEWEST:
         return None
     try:
         return interval(measured, AUC)
