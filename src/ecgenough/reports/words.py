@@ -7,6 +7,7 @@ from ecgenough import baselines
 from ecgenough.recipe import Recipe, Signal
 from ecgenough.reports.run import Baseline, Data, Estimate, Run
 from ecgenough.scoring.comparison import Difference
+from ecgenough.sentences import counted, listing, quoted
 
 MOST_CLASSES_NAMED = 5
 SIGNIFICANT = 0.05
@@ -53,17 +54,6 @@ CITATIONS = {
     "medalcare-xl": "Gillette K et al. MedalCare-XL: 16,900 healthy and pathological synthetic 12 lead ECGs from "
     "electrophysiological simulations. Scientific Data 10, 531 (2023). doi:10.1038/s41597-023-02416-4",
 }
-
-
-def listing(words: Iterable[str], last: str = "and") -> str:
-    """ "a", "a and b", "a, b and c"."""
-    *first, final = list(words) or [""]
-    return f"{', '.join(first)} {last} {final}" if first else final
-
-
-def counted(number: int, word: str, plural: str | None = None) -> str:
-    """ "1 record", "2,158 records"."""
-    return f"{number:,} {word if number == 1 else plural or word + 's'}"
 
 
 def ranges(numbers: Iterable[int]) -> str:
@@ -204,10 +194,6 @@ def _paired(leads: Mapping[str, Difference]) -> str:
         return f" Paired over the same records, its lead over {listing(unsure, 'or')} could be chance."
     more = f", that over {listing(unsure, 'or')} could be" if unsure else ""
     return f" Paired over the same records, its lead over {listing(sure)} is more than chance{more}."
-
-
-def quoted(name: str) -> str:
-    return f"“{name}”"
 
 
 def honesty(runs: Sequence[Run]) -> list[str]:

@@ -14,11 +14,12 @@ equal. The rules, in the order of the sentences:
 - cautions: cells that failed, arms without figures, few positives, records left out.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from ecgenough.scoring.repeated import Interval
+from ecgenough.sentences import counted, listing, quoted
 from ecgenough.studies.analysis import BASELINE, MODES, Analysis, Standing
 from ecgenough.studies.contrasts import Comparison
 from ecgenough.studies.learning_curve import LearningCurve, Need
@@ -107,7 +108,7 @@ def _lead(analysis: Analysis, network: Standing, finding: NetworkFinding) -> str
     text = f"The difference is {gap(own)}"
     above = [one.first for one in leads if one.value > 0 and one.told_apart]
     if finding == "better":
-        return f"{text}; {len(above)} of {len(leads)} networks lie above that baseline by more than chance."
+        return f"{text}; {len(above)} of {counted(len(leads), "network arm")} {_lie(above)} above that baseline by more than chance."
     if finding == "worse":
         return f"{text}, which is more than chance."
     return (
@@ -277,6 +278,8 @@ def _cautions(analysis: Analysis) -> list[str]:
         )
     if analysis.standings:
         said.append(f"Intervals cover {analysis.covers}.")
+    if len(analysis.standings) > 1:
+        said.append("The best was picked by these same figures, which makes it look a little better than it is.")
     return said
 
 
@@ -288,15 +291,6 @@ def positive_patients(analysis: Analysis) -> list[int]:
 
 
 # --- words -----------------------------------------------------------------------------------------------------------
-
-
-def listing(words: Iterable[str]) -> str:
-    *first, final = list(words) or [""]
-    return f"{', '.join(first)} and {final}" if first else final
-
-
-def quoted(name: str) -> str:
-    return f"“{name}”"
 
 
 def signed(value: float) -> str:
@@ -316,6 +310,10 @@ def gap(one: Comparison) -> str:
 
 def p_words(p: float) -> str:
     return "below 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def _lie(names: Sequence[str]) -> str:
+    return "lies" if len(names) == 1 else "lie"
 
 
 def _is(names: Sequence[str] | set[str]) -> str:
