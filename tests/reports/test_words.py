@@ -3,8 +3,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from ecgenough.reports import words
 from ecgenough.reports.reading import read_run, read_runs
 from ecgenough.reports.run import Estimate, Run

@@ -55,7 +55,7 @@ def read_run(folder: Path, name: str | None = None) -> Run:
     shown: Literal["test", "validation"] = "test" if (folder / "test" / "metrics.json").is_file() else "validation"
     if not (folder / shown / "metrics.json").is_file():
         raise WrongRequest(_without_figures(folder))
-    data = _read_data(folder / "data.json")
+    data = read_data(folder / "data.json")
     return Run(
         name=name or folder.name,
         folder=folder,
@@ -112,7 +112,8 @@ def _read_method(folder: Path) -> Recipe | Baseline:
         raise WrongRequest(_complaint(path, error)) from None
 
 
-def _read_data(path: Path) -> Data:
+def read_data(path: Path) -> Data:
+    """Read a data.json. Raises WrongRequest naming what is wrong with it."""
     try:
         return Data.model_validate(_read_json(path))
     except ValidationError as error:

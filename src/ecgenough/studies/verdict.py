@@ -108,7 +108,8 @@ def _lead(analysis: Analysis, network: Standing, finding: NetworkFinding) -> str
     text = f"The difference is {gap(own)}"
     above = [one.first for one in leads if one.value > 0 and one.told_apart]
     if finding == "better":
-        return f"{text}; {len(above)} of {counted(len(leads), "network arm")} {_lie(above)} above that baseline by more than chance."
+        arms = counted(len(leads), "network arm")
+        return f"{text}; {len(above)} of {arms} {_lie(above)} above that baseline by more than chance."
     if finding == "worse":
         return f"{text}, which is more than chance."
     return (
