@@ -14,6 +14,7 @@ COLOURS = 6  # as many as can be told apart by everyone; further curves are grey
 TOLERANCE = 0.1  # of the SVG's units, less than a screen's pixel
 UNIT = 0.1
 FEWEST_TICKS = 3
+LEAST_DECADES = 1.0  # of a logarithmic axis
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,8 @@ def fitted_axis(title: str, values: ArrayLike, *, whole: bool = False) -> Axis:
 def log_axis(title: str, values: ArrayLike) -> Axis:
     """An axis around the base-10 logarithms of positive values, with ticks at 1, 2 and 5 times powers of ten."""
     logs = np.log10(np.asarray(values, dtype=np.float64))
-    low, high = float(logs.min()) - 0.08, float(logs.max()) + 0.08
+    pad = max(0.08, (LEAST_DECADES - (float(logs.max()) - float(logs.min()))) / 2)
+    low, high = float(logs.min()) - pad, float(logs.max()) + pad
     powers = range(floor(low), ceil(high) + 1)
     for factors in ((1,), (1, 3), (1, 2, 5)):
         ticks = [

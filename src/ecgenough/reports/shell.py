@@ -44,5 +44,6 @@ def _environment() -> Environment:
         "counted": counted,
         "figure_of": tables.figure_of,
         "mode": words.mode_sentence,
+        "unbroken": words.unbroken,
     }
     return environment

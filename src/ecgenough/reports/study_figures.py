@@ -160,7 +160,12 @@ def _cost_figure(what: str, known: Sequence[tuple[Standing, float]]) -> Figure:
             f"{short_number(cheapest[1])} {what}."
         )
     words = listing(f"{one.name} {short_number(cost)}, {one.auc.value:.3f}" for one, cost in known)
-    legend = (Entry("k0", "networks"), Entry("k1", "sober baselines"))
+    kinds = {one.arm.is_network for one, _ in known}
+    legend = tuple(
+        entry
+        for entry, kind in ((Entry("k0", "networks"), True), (Entry("k1", "sober baselines"), False))
+        if kind in kinds
+    )
     return Figure(f"AUC against {what}", frame.draw(f"AUC against {what}: {words}.", marks), caption, legend)
 
 

@@ -206,7 +206,7 @@ def failed_table(analysis: Analysis) -> Table:
         )
         for one in analysis.cells if one.status != "done"
     )  # fmt: skip
-    return Table("failed", "Cells that are not done", columns, rows)
+    return Table("failed", "Cells without a result, and why", columns, rows)
 
 
 def arm_records(arm: Arm) -> str:

@@ -1,5 +1,6 @@
 """Numbers as sentences: what was asked, what came out, and what to be careful about."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 
@@ -83,10 +84,15 @@ def interval(estimate: Estimate) -> str:
     return f"{estimate.low:.3f}–{estimate.high:.3f}"
 
 
+def unbroken(text: str) -> str:
+    """Text whose ranges of numbers stay on one line."""
+    return re.sub(r"(?<=\d)–(?=\d)", f"{WORD_JOINER}–{WORD_JOINER}", text)
+
+
 def with_interval(estimate: Estimate) -> str:
     """ "0.931 (95% interval 0.924–0.938)"."""
-    unbroken = interval(estimate).replace("–", f"{WORD_JOINER}–{WORD_JOINER}")
-    return decimal(estimate.value) + (f" (95% interval {unbroken})" if unbroken else "")
+    known = unbroken(interval(estimate))
+    return decimal(estimate.value) + (f" (95% interval {known})" if known else "")
 
 
 def question(runs: Sequence[Run]) -> str:

@@ -233,7 +233,7 @@ def need_words(need: Need, curve: LearningCurve) -> str:
     if need.middle is None:
         if need.low is None:
             return f"{need.what} is not in reach of {horizon} ECGs, and further these sizes do not let one look"
-        return f"{need.what} might take {round_up(need.low)} ECGs or more than {horizon}, as far as these sizes let one look"
+        return f"{need.what} might take as few as {round_up(need.low)}, or more than {horizon}, further than these sizes let one look"
     most = "more than " + horizon if need.high is None else round_up(need.high)
     least = "fewer" if need.low is None else round_up(need.low)
     return f"{need.what} would take about {round_up(need.middle)} ({least} to {most})"
