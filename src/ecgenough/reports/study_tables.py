@@ -44,7 +44,7 @@ def _arm_row(one: Standing, texts: Sequence[str]) -> tuple[Entry, ...]:
     return (
         Entry(one.name, note="sober baseline" if not one.arm.is_network else ""),
         *(Entry(str(getattr(first, name))) for name in texts),
-        Entry("best" if one.best else "not told apart from it" if one.tied else "below"),
+        Entry("best" if one.best else "not told apart" if one.tied else "below"),
         *(estimate(one.figures[name]) for name in METRICS),
         Entry(float(scored)),
         Entry(float(len(one.arm.cells))),
