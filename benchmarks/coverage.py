@@ -42,8 +42,8 @@ PAGE = """\
 # Coverage of the 95% intervals
 
 - Command: `{command}`
-- {studies:,} simulated studies of each kind, {draws} draws of patients each; chance alone moves a share of 95% by up to {chance:.1%}
-  either way, 95 times of 100.
+- {studies:,} simulated studies of each kind, {draws} draws of patients each; chance alone moves a share of 95% by up to
+  {chance:.1%} either way, 95 times of 100.
 - Versions: {versions}; {date}
 - Arms: A; B, which is worse; C, as good as A. The last column is also one less the share of false alarms at p < 0.05.
 

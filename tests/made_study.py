@@ -123,7 +123,7 @@ def _deal(rng: np.random.Generator, labels: np.ndarray, made: MadeStudy) -> np.n
 def _row(
     made: MadeStudy, arm: MadeArm, seed: int, repeat: int, fold: int, size: int | None, tested: np.ndarray
 ) -> dict[str, object]:
-    left = made.patients - int(tested.sum())
+    left = 4 * made.patients if tested.all() else made.patients - int(tested.sum())  # one fold: others are published
     identity = f"{made.target} {made.task} {arm.name} {seed} {repeat} {fold} {size}"
     failed = (seed, fold) in arm.failed
     return {
@@ -144,7 +144,7 @@ def _scores(
 ) -> np.ndarray:  # fmt: skip
     """Probabilities [records, classes]; an arm without skill gives everyone the share of its training positives."""
     if arm.skill is None:
-        return np.broadcast_to(labels[~tested].mean(axis=0), labels.shape)
+        return np.broadcast_to((labels if tested.all() else labels[~tested]).mean(axis=0), labels.shape)
     skill = arm.skill - arm.gap * (50 / float(str(row["train_records"]))) ** 0.5 + rng.normal(0, made.seed_sd)
     noise = (hard + made.own_noise * rng.normal(size=labels.shape)) / np.hypot(1, made.own_noise)
     base = np.log(np.array(made.prevalence) / (1 - np.array(made.prevalence)))

@@ -32,6 +32,8 @@ class Subgroup:
 
 def subgroups(question: Question, arms: list[Arm]) -> tuple[Subgroup, ...]:
     """Every sex and age band that has a record; those of unknown sex or age are a group too."""
+    if not arms:
+        return ()
     found = [_subgroup(question, arms, what, name, rows) for what, name, rows in _groups()]
     return tuple(one for one in found if one.records)
 
