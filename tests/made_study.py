@@ -182,3 +182,17 @@ def full_study() -> MadeStudy:
     broken = network("transformer", "full", 1.2, failed=((1, 2),))
     arms = [broken if arm.name == broken.name else arm for arm in arms]
     return MadeStudy((*arms, *SOBER, baseline("minirocket", 0.9)))
+
+
+def small_study() -> MadeStudy:
+    """Two networks in three ways, sober baselines, four sizes of one arm, and a seed that failed: every part of a report."""
+    arms = (
+        network("resnet18", "scratch", 0.6),
+        network("resnet18", "frozen", 1.2),
+        network("resnet18", "full", 2.8, sizes=(25, 50, 75, None), gap=1.2),
+        network("crnn_gru", "scratch", 0.5),
+        network("crnn_gru", "frozen", 1.1, failed=((1, 2),)),
+        network("crnn_gru", "full", 1.8),
+    )
+    sober = (*SOBER, baseline("minirocket", 0.8))
+    return MadeStudy((*arms, *sober), patients=240, prevalence=(0.35,), folds=2, seed_sd=0.03)

@@ -14,6 +14,7 @@ from ecgenough.scoring.metrics import Predictions, Unscorable
 from ecgenough.scoring.repeated import (
     Fold,
     Measured,
+    Scores,
     Unit,
     class_interval,
     contrast,
@@ -21,6 +22,7 @@ from ecgenough.scoring.repeated import (
     measure_units,
     patients_freedom,
     student,
+    training_error,
 )
 
 Floats = NDArray[np.float64]
@@ -182,14 +184,35 @@ def test_pairing_makes_a_difference_surer() -> None:
     assert (lead.high - lead.low) / 2 < 0.6 * stats.norm.ppf(0.975) * apart
 
 
+def trained(values: Sequence[float]) -> Measured:
+    """An arm of which only the AUC of each unit is known."""
+    scores = Scores(np.array(values), np.zeros((len(values), 50)))
+    return Measured(tuple((seed, 0) for seed in range(len(values))), (30,), {"auc": scores}, ())
+
+
 def test_units_that_correspond_are_set_against_each_other() -> None:
-    labels, scores = cohort(9)
-    shifts = (0.0, 0.06, 0.12)
-    arm = [unit(labels, np.clip(scores + shift * labels, 0, 1)) for shift in shifts]
-    other = [unit(labels, np.clip(scores + (shift + 0.05) * labels, 0, 1)) for shift in shifts]
-    paired = contrast([(1, measured(other)), (-1, measured(arm))], "auc")
-    alone = contrast([(1, measured(other)), (-1, measured(arm[:2]))], "auc")
-    assert paired.high - paired.low < alone.high - alone.low
+    one, other = trained([0.80, 0.86, 0.83]), trained([0.75, 0.80, 0.79])
+    error, freedom = training_error([(1, one), (-1, other)], "auc")
+    assert (error, freedom) == (pytest.approx(stats.sem([0.05, 0.06, 0.04])), 2)
+
+
+def test_units_that_do_not_correspond_vary_by_themselves() -> None:
+    one, other = trained([0.80, 0.86, 0.83]), trained([0.75, 0.80])
+    error, freedom = training_error([(1, one), (-1, other)], "auc")
+    assert (error, freedom) == (pytest.approx(math.hypot(stats.sem([0.80, 0.86, 0.83]), stats.sem([0.75, 0.80]))), 3)
+    alone, freedom = training_error([(1, one), (-1, trained([0.7]))], "auc")
+    assert (alone, freedom) == (pytest.approx(stats.sem([0.80, 0.86, 0.83])), 2)
+    unknown, freedom = training_error([(1, trained([0.8])), (-1, trained([0.7]))], "auc")
+    assert math.isnan(unknown)
+    assert freedom == 0
+
+
+def test_of_two_units_the_larger_error_is_taken() -> None:
+    one, other = trained([0.80, 0.86]), trained([0.75, 0.80])
+    error, freedom = training_error([(1, one), (-1, other)], "auc")
+    assert (error, freedom) == (pytest.approx(math.hypot(0.03, 0.025)), 1)  # paired it is .005: chance, with two
+    opposed, _ = training_error([(1, one), (-1, trained([0.80, 0.75]))], "auc")
+    assert opposed == pytest.approx(0.055)
 
 
 def test_the_auc_of_each_class_and_of_an_absent_one() -> None:
