@@ -76,12 +76,10 @@ KINDS = (
     Kind("5 folds, 1 seed", seeds=1, seed_sd=0),
     Kind("5 folds, 2 seeds"),
     Kind("5 folds, 2 seeds, seeds matter", seed_sd=0.15),
-    Kind("10 folds, few positives", patients=200, prevalence=0.1, folds=10),
     Kind("5 folds, 3 repeats", repeats=3, seeds=1),
     Kind("5 folds, 2 seeds, 3 records a patient", patients=150, prevalence=0.3, records=3),
     Kind("5 folds, 2 seeds, 3 classes", classes=3),
     Kind("learned, 5 folds, 2 seeds", learned=True),
-    Kind("learned, 5 folds, 3 repeats", learned=True, seeds=1, repeats=3),
 )
 
 

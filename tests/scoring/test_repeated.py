@@ -207,14 +207,6 @@ def test_units_that_do_not_correspond_vary_by_themselves() -> None:
     assert freedom == 0
 
 
-def test_of_two_units_the_larger_error_is_taken() -> None:
-    one, other = trained([0.80, 0.86]), trained([0.75, 0.80])
-    error, freedom = training_error([(1, one), (-1, other)], "auc")
-    assert (error, freedom) == (pytest.approx(math.hypot(0.03, 0.025)), 1)  # paired it is .005: chance, with two
-    opposed, _ = training_error([(1, one), (-1, trained([0.80, 0.75]))], "auc")
-    assert opposed == pytest.approx(0.055)
-
-
 def test_the_auc_of_each_class_and_of_an_absent_one() -> None:
     labels, scores = cohort(10)
     table = np.stack([labels, np.zeros(200)], axis=1)

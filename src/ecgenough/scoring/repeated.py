@@ -33,7 +33,6 @@ from ecgenough.scoring.comparison import LEVEL, Difference
 from ecgenough.scoring.intervals import RESAMPLES, patient_weights
 from ecgenough.scoring.metrics import METRICS, Counts, Floats, Predictions, Unscorable, macro_figures, ratio
 
-FEW_UNITS = 2  # whose spread is hardly known
 DAMPING = 0.25  # how much of a draw's departure from one record a patient is taken
 
 
@@ -209,18 +208,16 @@ def contrast(parts: Sequence[tuple[float, Measured]], metric: str) -> Difference
 def training_error(parts: Sequence[tuple[float, Measured]], metric: str) -> tuple[float, int]:
     """What training again would add to the standard error of a contrast, and its degrees of freedom; NaN where unknown.
 
-    Where all arms have the same units, unit is set against unit. Of two units that is a guess with one degree of freedom,
-    so there the error of arms that vary each by itself is taken where it is larger.
+    Where all arms have the same units, unit is set against unit; otherwise training varies in each arm by itself.
     """
     scores = [(weight, arm.macro[metric]) for weight, arm in parts]
+    if len({arm.units for _, arm in parts}) == 1:
+        values = np.asarray(sum(weight * one.values for weight, one in scores))
+        return Scores(values, np.empty(0)).training_error(), len(values) - 1
     errors = [abs(weight) * one.training_error() for weight, one in scores]
     known = [error for error in errors if not math.isnan(error)]
-    apart = math.sqrt(sum(error**2 for error in known)) if known else math.nan
-    if len({arm.units for _, arm in parts}) > 1:
-        return apart, sum(len(one.values) - 1 for _, one in scores)
-    units = len(scores[0][1].values)
-    paired = Scores(np.asarray(sum(weight * one.values for weight, one in scores)), np.empty(0)).training_error()
-    return (max(paired, apart) if units == FEW_UNITS else paired), units - 1
+    freedom = sum(len(one.values) - 1 for _, one in scores)
+    return (math.sqrt(sum(error**2 for error in known)) if known else math.nan), freedom
 
 
 def student(value: float, of_patients: float, freedom: float, of_training: float, training_freedom: int) -> Difference:
