@@ -90,7 +90,8 @@ def test_every_figure_is_there_has_a_name_and_is_drawn(opened: Opened, one: Path
 def test_every_figure_of_a_study_is_drawn(opened: Opened, studied: Path) -> None:
     figures = opened(studied / "report.html").evaluate(FIGURES)
     starts = (
-        "Networks against", "Ways of transfer", "AUC of networks by modes", "ROC: found against", "Precision against", "Reliability",
+        "Networks against", "Ways of transfer", "AUC of networks by modes", "ROC: found against", "Precision against",
+        "Reliability",
         "AUC by number of training ECGs", "AUC on the validation", "Loss on the validation", "AUC against seconds",
         "AUC against parameters", "AUC against operations", "Flow of records",
     )  # fmt: skip

@@ -115,6 +115,7 @@ def test_networks_clearly_below_the_best_baseline() -> None:
     assert verdict.network == "worse"
     assert verdict.headline.startswith("No: on these records no network reads")
     assert "−0.060 (95% interval −0.100 to −0.020, corrected p 0.010), which is more than chance" in said(verdict)
+    assert "That baseline reads the ECG too" in said(verdict)
 
 
 @pytest.mark.parametrize("value", [0.03, -0.03, 0.0])
@@ -131,6 +132,7 @@ def test_an_auc_whose_interval_holds_one_half_is_not_told_from_guessing() -> Non
     weak = {"resnet18 scratch": (0.55, 0.48, 0.62)}
     verdict = judge(analysis(weak, {"prevalence": (0.5, 0.5, 0.5)}, {("resnet18 scratch", "prevalence"): (0.05, 0.2)}))
     assert "0.550 (95% interval 0.480–0.620), not told apart from guessing" in said(verdict)
+    assert "“prevalence”, has 0.500 (95% interval 0.500–0.500), which is guessing" in said(verdict)
     alone = judge(analysis(weak, {}))
     assert alone.network == "no baseline"
     assert alone.headline.endswith("Its AUC is not told apart from guessing either.")

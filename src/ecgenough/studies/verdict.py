@@ -27,7 +27,8 @@ from ecgenough.studies.questions import SCRATCH
 
 FEW_POSITIVES = 30  # patients; the error of an AUC grows as 1 / sqrt of them (Hanley & McNeil 1982)
 MOST_NAMED = 6
-EXPECTED = ("prevalence", "demographics", "intervals", "minirocket")
+OF_THE_ECG = ("intervals", "minirocket")
+EXPECTED = ("prevalence", "demographics", *OF_THE_ECG)
 
 NetworkFinding = Literal["better", "worse", "inconclusive", "no baseline", "no network"]
 TransferFinding = Literal["helped", "harmed", "inconclusive", "not compared"]
@@ -111,10 +112,15 @@ def _lead(analysis: Analysis, network: Standing, finding: NetworkFinding) -> str
         arms = counted(len(leads), "network arm")
         return f"{text}; {len(above)} of {arms} {_lie(above)} above that baseline by more than chance."
     if finding == "worse":
-        return f"{text}, which is more than chance."
+        also = " That baseline reads the ECG too, without a network." if _reads_the_ecg(own.second) else ""
+        return f"{text}, which is more than chance.{also}"
     return (
         f"{text}: it could be anything from {signed(own.low)} to {signed(own.high)}, so these records do not decide it."
     )
+
+
+def _reads_the_ecg(baseline: str) -> bool:
+    return any(name in baseline for name in OF_THE_ECG)
 
 
 def _what(analysis: Analysis) -> str:
@@ -134,6 +140,8 @@ def _holds_chance(auc: Interval) -> bool:
 
 
 def _chance(standing: Standing) -> str:
+    if standing.auc.low == standing.auc.high == 0.5:
+        return ", which is guessing"
     return ", not told apart from guessing" if _holds_chance(standing.auc) else ""
 
 
