@@ -91,7 +91,7 @@ def test_every_figure_of_a_study_is_drawn(opened: Opened, studied: Path) -> None
     figures = opened(studied / "report.html").evaluate(FIGURES)
     starts = (
         "Networks against", "Ways of transfer", "AUC of networks by modes", "ROC: found against", "Precision against",
-        "Reliability",
+        "Reliability curves",
         "AUC by number of training ECGs", "AUC on the validation", "Loss on the validation", "AUC against seconds",
         "AUC against parameters", "AUC against operations", "Flow of records",
     )  # fmt: skip
