@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tests.made_study import make_study, small_study
 
 from ecgenough.ecg import STANDARD_LEADS
 from ecgenough.recipe import Recipe
+from ecgenough.reports import write_study_report
 from ecgenough.scoring import score
 
 SUPERCLASSES = ("NORM", "MI", "STTC", "CD", "HYP")
@@ -178,6 +180,17 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("runs")
     make_run(folder / "five-classes", Made())
     make_three(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def studied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up study with its report; no test writes to it."""
+    folder = make_study(tmp_path_factory.mktemp("studies") / "study", small_study())
+    source = folder / "sources" / "0123456789abcdef"
+    source.mkdir(parents=True)
+    write_data(source, Made(), np.ones((60, 5), dtype=bool))
+    write_study_report(folder, resamples=150)
     return folder
 
 

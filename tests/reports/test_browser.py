@@ -60,8 +60,8 @@ def three(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_nothing_is_requested_and_nothing_complains(opened: Opened, one: Path, three: Path) -> None:
-    for path in (one, three):
+def test_nothing_is_requested_and_nothing_complains(opened: Opened, one: Path, three: Path, studied: Path) -> None:
+    for path in (one, three, studied / "report.html"):
         page = opened(path)
         page.evaluate("scrollTo(0, document.body.scrollHeight)")
         page.wait_for_load_state("networkidle")
@@ -69,21 +69,70 @@ def test_nothing_is_requested_and_nothing_complains(opened: Opened, one: Path, t
         assert page.complaints == []
 
 
+FIGURES = """() => [...document.querySelectorAll('svg')].map(svg => {
+    const box = svg.getBoundingClientRect();
+    const marks = [...svg.querySelectorAll('path, circle, rect')].map(m => m.getBoundingClientRect());
+    return {label: svg.getAttribute('aria-label'), role: svg.getAttribute('role'), width: box.width,
+            height: box.height, drawn: marks.filter(m => m.width + m.height > 1).length};
+})"""
+
+
 def test_every_figure_is_there_has_a_name_and_is_drawn(opened: Opened, one: Path) -> None:
-    figures = opened(one).evaluate(
-        """() => [...document.querySelectorAll('svg')].map(svg => {
-            const box = svg.getBoundingClientRect();
-            const marks = [...svg.querySelectorAll('path, circle, rect')].map(m => m.getBoundingClientRect());
-            return {label: svg.getAttribute('aria-label'), role: svg.getAttribute('role'), width: box.width,
-                    height: box.height, drawn: marks.filter(m => m.width + m.height > 1).length};
-        })"""
-    )
+    figures = opened(one).evaluate(FIGURES)
     assert len(figures) == 1 + 4 + 2 + 3  # flow; curves and AUC by class; learning; ECGs
     for figure in figures:
         assert figure["role"] == "img"
         assert len(figure["label"]) > 20
         assert min(figure["width"], figure["height"]) > 100
         assert figure["drawn"] > 5, figure["label"]
+
+
+def test_every_figure_of_a_study_is_drawn(opened: Opened, studied: Path) -> None:
+    figures = opened(studied / "report.html").evaluate(FIGURES)
+    starts = (
+        "Networks against", "Ways of transfer", "AUC of networks by modes", "ROC: found against", "Precision against",
+        "Reliability curves",
+        "AUC by number of training ECGs", "AUC on the validation", "Loss on the validation", "AUC against seconds",
+        "AUC against parameters", "AUC against operations", "Flow of records",
+    )  # fmt: skip
+    assert sorted(figure["label"][:12] for figure in figures) == sorted(start[:12] for start in starts)
+    for figure in figures:
+        assert figure["role"] == "img"
+        assert min(figure["width"], figure["height"]) > 100
+        assert figure["drawn"] > 4, figure["label"]
+
+
+def test_a_study_s_table_sorts_by_keyboard_and_says_how(opened: Opened, studied: Path) -> None:
+    page = opened(studied / "report.html")
+    table = page.locator("table.arms")
+
+    def column(number: int) -> list[str]:
+        return table.locator(f"tbody tr > :nth-child({number})").evaluate_all(
+            "cells => cells.map(c => c.dataset.value)"
+        )
+
+    falling = [float(value) for value in column(3)]
+    assert falling == sorted(falling, reverse=True)
+    for name, order in (("Brier score", "descending"), ("Brier score", "ascending")):
+        button = table.get_by_role("button", name=name)
+        button.focus()
+        page.keyboard.press("Enter")
+        assert table.locator("th[aria-sort]").get_attribute("aria-sort") == order
+    rising = [float(value) for value in column(7)]
+    assert rising == sorted(rising)
+    table.get_by_role("button", name="Arm").press("Space")
+    assert column(1) == sorted(column(1))
+
+
+def test_a_study_s_page_is_readable_in_both_themes_and_unfolds_on_paper(opened: Opened, studied: Path) -> None:
+    for scheme in ("light", "dark"):
+        page = opened(studied / "report.html", color_scheme=scheme)
+        assert page.evaluate(LEAST_CONTRAST)["least"] >= 4.5
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate(LEAST_CONTRAST)["page"] > 0.9
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    assert page.pdf(prefer_css_page_size=True)[:4] == b"%PDF"
 
 
 def test_a_table_sorts_by_pointer_and_by_keyboard(opened: Opened, one: Path) -> None:
@@ -140,8 +189,10 @@ def test_light_and_dark_follow_the_system_and_the_button(opened: Opened, one: Pa
     assert button.inner_text() == "Theme: dark"
 
 
-def test_a_phone_shows_everything_without_moving_the_page_sideways(opened: Opened, one: Path, three: Path) -> None:
-    for path in (one, three):
+def test_a_phone_shows_everything_without_moving_the_page_sideways(
+    opened: Opened, one: Path, three: Path, studied: Path
+) -> None:
+    for path in (one, three, studied / "report.html"):
         page = opened(path, viewport=PHONE)
         assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
         smallest = page.evaluate(

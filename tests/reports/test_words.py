@@ -3,8 +3,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
-
 from ecgenough.reports import words
 from ecgenough.reports.reading import read_run, read_runs
 from ecgenough.reports.run import Estimate, Run
@@ -16,16 +14,7 @@ def with_auc(run: Run, value: float, low: float, high: float, name: str = "") ->
     return replace(run, name=name or run.name, metrics=replace(run.metrics, macro=macro))
 
 
-@pytest.mark.parametrize(
-    ("given", "said"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (["a", "b", "c"], "a, b and c")]
-)
-def test_listing(given: list[str], said: str) -> None:
-    assert words.listing(given) == said
-
-
-def test_numbers_are_counted_and_grouped() -> None:
-    assert words.counted(1, "record") == "1 record"
-    assert words.counted(2158, "record") == "2,158 records"
+def test_ranges_are_joined() -> None:
     assert words.ranges([3, 1, 2, 7, 9, 10]) == "1–3, 7, 9–10"
 
 

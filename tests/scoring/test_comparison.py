@@ -14,6 +14,7 @@ from ecgenough.scoring import (
     holm,
     paired_bootstrap,
 )
+from ecgenough.scoring.comparison import delong_contrast
 from ecgenough.scoring.metrics import Unscorable
 
 # Albumin, total protein, K-G score (low is good) and outcome of 43 patients with ovarian cancer: the data of DeLong,
@@ -273,3 +274,15 @@ def test_holm_rejects_what_stepping_down_rejects(p_values: list[float], level: f
 def test_holm_takes_p_values_only(p_values: list[float]) -> None:
     with pytest.raises(Unscorable, match="p-values"):
         holm(p_values)
+
+
+def test_delong_contrast_of_two_is_the_test_and_copies_change_nothing() -> None:
+    rng = np.random.default_rng(2)
+    truth = rng.permutation(80) < 25
+    one, other = truth + rng.normal(size=80), 0.5 * truth + rng.normal(size=80)
+    value, variance = delong_contrast(truth, [one, other], [1, -1])
+    tested = delong_test(truth, one, other)
+    assert value == pytest.approx(tested.value)
+    assert 1.959964 * np.sqrt(variance) == pytest.approx(tested.high - tested.value, rel=1e-6)
+    doubled = delong_contrast(truth, [one, one, other], [0.5, 0.5, -1])
+    assert doubled == pytest.approx((value, variance))

@@ -2,5 +2,6 @@
 
 from ecgenough.reports.ecg_paper import draw_ecg
 from ecgenough.reports.page import write_report
+from ecgenough.reports.study import write_study_report
 
-__all__ = ["draw_ecg", "write_report"]
+__all__ = ["draw_ecg", "write_report", "write_study_report"]

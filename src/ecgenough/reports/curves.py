@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ecgenough.reports.plot import COLOURS, Entry, Figure, Frame, fitted_axis, unit_axis
 from ecgenough.reports.run import UNDEFINED, Estimate, Run
-from ecgenough.reports.words import counted, decimal, listing
+from ecgenough.reports.words import decimal
 from ecgenough.scoring import pr_curve, reliability_curve, roc_curve
+from ecgenough.sentences import counted, listing
 
 Floats = NDArray[np.float64]
 Curve = tuple[Floats, Floats]

@@ -10,7 +10,8 @@ from markupsafe import Markup
 from ecgenough.reports.plot import COLOURS, Entry, Figure, Frame, fitted_axis, shortened, svg
 from ecgenough.reports.reading import RANKING
 from ecgenough.reports.run import Data, Estimate, Run
-from ecgenough.reports.words import counted, decimal, interval, listing
+from ecgenough.reports.words import decimal, interval
+from ecgenough.sentences import counted, listing
 
 PARTS = ("train", "validation", "test")
 PART_NAMES = {"train": "training", "validation": "validation", "test": "test"}

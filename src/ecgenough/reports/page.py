@@ -1,19 +1,13 @@
 """One self-contained HTML page about one or more runs."""
 
-import base64
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from functools import cache
-from importlib.metadata import version
-from importlib.resources import files
 from itertools import chain
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from ecgenough.files import write_text
@@ -23,6 +17,8 @@ from ecgenough.reports.ecg_paper import draw_ecg
 from ecgenough.reports.plot import COLOURS, Entry, Figure
 from ecgenough.reports.reading import read_runs
 from ecgenough.reports.run import UNDEFINED, Baseline, Data, Run
+from ecgenough.reports.shell import render
+from ecgenough.sentences import listing
 
 MOST_EXAMPLES = 6
 MANY_CLASSES = 12  # more are shown in boxes that scroll
@@ -90,7 +86,6 @@ class Report:
     environments: list[tuple[str, dict[str, str]]]
     citations: list[str]
     numbers: str
-    version: str
 
 
 def write_report(runs: Sequence[Path], out: Path, title: str | None = None) -> None:
@@ -100,10 +95,7 @@ def write_report(runs: Sequence[Path], out: Path, title: str | None = None) -> N
     figures; which of them is said on the page. Raises WrongRequest for a folder that is no run.
     """
     report = describe(read_runs([Path(run) for run in runs]), title)
-    style, script = (_source(name) for name in ("style.css", "script.js"))
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    page = _template().render(report=report, style=Markup(style), script=Markup(script), digest=digest)
-    write_text(out, page)
+    write_text(out, render("template.html", report))
 
 
 def describe(runs: Sequence[Run], title: str | None = None) -> Report:
@@ -138,7 +130,6 @@ def describe(runs: Sequence[Run], title: str | None = None) -> Report:
         environments=_environments(runs),
         citations=words.citations(runs),
         numbers=_numbers(runs, differences),
-        version=version("ecgenough"),
     )
 
 
@@ -195,7 +186,7 @@ def _facts(runs: Sequence[Run]) -> list[tuple[str, str]]:
     per_run = [_facts_of(run) for run in runs]
     shared = [(term, text) for term, text in per_run[0].items() if all(facts.get(term) == text for facts in per_run)]
     differing = [term for term in dict.fromkeys(chain(*per_run)) if term not in dict(shared)]
-    return [*shared, ("Differs by run", words.listing(differing).lower())] if differing else shared
+    return [*shared, ("Differs by run", listing(differing).lower())] if differing else shared
 
 
 def _facts_of(run: Run) -> dict[str, str]:
@@ -218,7 +209,7 @@ def _flows(runs: Sequence[Run]) -> list[Flow]:
     for run in runs:
         if any(run.data == flow.data for flow in found):
             continue
-        names = words.listing(other.name for other in runs if other.data == run.data)
+        names = listing(other.name for other in runs if other.data == run.data)
         listed = run.rejected[:MOST_REJECTED_LISTED]
         found.append(Flow(run.data, names, figures.flow_figure(run.data), listed, len(run.rejected) - len(listed)))
     return found
@@ -245,7 +236,7 @@ def _missing(runs: Sequence[Run]) -> dict[str, str]:
         due = [run for run in runs if piece != "log" or not run.is_baseline]
         if without := [run.name for run in due if getattr(run, piece) is None]:
             file = {"predictions": "predictions.csv", "log": "log.csv", "examples": "examples.npz"}[piece]
-            sentences[piece] = f"{words.listing(without)} left no {file}, so its {what} are not shown."
+            sentences[piece] = f"{listing(without)} left no {file}, so its {what} are not shown."
     return sentences
 
 
@@ -255,7 +246,7 @@ def _environments(runs: Sequence[Run]) -> list[tuple[str, dict[str, str]]]:
     for run in runs:
         if environment := run.environment:
             found.setdefault(json.dumps(environment, sort_keys=True), ([], environment))[0].append(run.name)
-    return [(words.listing(names), environment) for names, environment in found.values()]
+    return [(listing(names), environment) for names, environment in found.values()]
 
 
 def _numbers(runs: Sequence[Run], differences: dict[str, Any]) -> str:
@@ -272,27 +263,3 @@ def _identity(method: Recipe | Baseline) -> dict[str, Any]:
     if isinstance(method, Baseline):
         return {"baseline": method.baseline, "seed": method.seed}
     return {"network": method.network.name, "recipe": method.fingerprint()}
-
-
-def _source(name: str) -> str:
-    return (files("ecgenough.reports") / name).read_text(encoding="utf-8")
-
-
-@cache
-def _template() -> Template:
-    environment = Environment(
-        loader=PackageLoader("ecgenough.reports", "."),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "decimal": words.decimal,
-        "interval": words.interval,
-        "signed": words.signed,
-        "counted": words.counted,
-        "figure_of": tables.figure_of,
-        "mode": words.mode_sentence,
-    }
-    return environment.get_template("template.html")

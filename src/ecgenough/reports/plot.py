@@ -13,6 +13,8 @@ from ecgenough.reports.polyline import path_data
 COLOURS = 6  # as many as can be told apart by everyone; further curves are grey
 TOLERANCE = 0.1  # of the SVG's units, less than a screen's pixel
 UNIT = 0.1
+FEWEST_TICKS = 3
+LEAST_DECADES = 1.0  # of a logarithmic axis
 
 
 @dataclass(frozen=True)
@@ -36,12 +38,18 @@ class Figure:
 
 @dataclass(frozen=True)
 class Axis:
-    """One axis: its title, the values at its ends and where its ticks stand."""
+    """One axis: its title, the values at its ends, where its ticks stand, and what is written there if not the value."""
 
     title: str
     low: float
     high: float
     ticks: tuple[float, ...]
+    labels: tuple[str, ...] = ()
+
+    @property
+    def marked(self) -> list[tuple[float, str]]:
+        """Each tick with its words."""
+        return list(zip(self.ticks, self.labels or [f"{tick:g}" for tick in self.ticks], strict=True))
 
     def share(self, value: ArrayLike) -> np.ndarray:
         """Where values lie between the ends, 0 to 1."""
@@ -68,6 +76,29 @@ def fitted_axis(title: str, values: ArrayLike, *, whole: bool = False) -> Axis:
         last = first + step
     ticks = np.arange(ceil(first / step - 1e-9), floor(last / step + 1e-9) + 1) * step
     return Axis(title, first, last, tuple(float(f"{tick:.12g}") for tick in ticks))
+
+
+def log_axis(title: str, values: ArrayLike) -> Axis:
+    """An axis around the base-10 logarithms of positive values, with ticks at 1, 2 and 5 times powers of ten."""
+    logs = np.log10(np.asarray(values, dtype=np.float64))
+    pad = max(0.08, (LEAST_DECADES - (float(logs.max()) - float(logs.min()))) / 2)
+    low, high = float(logs.min()) - pad, float(logs.max()) + pad
+    powers = range(floor(low), ceil(high) + 1)
+    for factors in ((1,), (1, 3), (1, 2, 5)):
+        ticks = [
+            factor * 10.0**power for power in powers for factor in factors if low <= log10(factor * 10.0**power) <= high
+        ]
+        if len(ticks) >= FEWEST_TICKS:
+            break
+    return Axis(title, low, high, tuple(map(log10, ticks)), tuple(map(short_number, ticks)))
+
+
+def short_number(value: float) -> str:
+    """ "0.5", "120", "3 k", "4.8 M", "1.2 G"."""
+    for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.3g}"
 
 
 def _round_step(rough: float) -> float:
@@ -125,17 +156,17 @@ class Frame:
     def _axes(self) -> Markup:
         floor_, ceiling = self.height - self.bottom, self.top
         parts = []
-        for tick in self.x.ticks:
+        for tick, words in self.x.marked:
             at = float(self.across(tick))
-            label = Markup('<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="middle">{:g}</text>')
-            parts.append(label.format(at, floor_ + 17, tick))
-        for tick in self.y.ticks:
+            label = Markup('<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="middle">{}</text>')
+            parts.append(label.format(at, floor_ + 17, words))
+        for tick, words in self.y.marked:
             at = float(self.down(tick))
             parts.append(
                 Markup(
                     '<path class="gridline" d="M{:.1f} {:.1f}H{:.1f}"/>'
-                    '<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="end">{:g}</text>'
-                ).format(self.left, at, self.width - self.right, self.left - 8, at + 4, tick)
+                    '<text class="tick" x="{:.1f}" y="{:.1f}" text-anchor="end">{}</text>'
+                ).format(self.left, at, self.width - self.right, self.left - 8, at + 4, words)
             )
         titles = Markup(
             '<path class="axis" d="M{left:.1f} {floor:.1f}H{end:.1f}"/>'

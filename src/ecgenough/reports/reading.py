@@ -55,7 +55,7 @@ def read_run(folder: Path, name: str | None = None) -> Run:
     shown: Literal["test", "validation"] = "test" if (folder / "test" / "metrics.json").is_file() else "validation"
     if not (folder / shown / "metrics.json").is_file():
         raise WrongRequest(_without_figures(folder))
-    data = _read_data(folder / "data.json")
+    data = read_data(folder / "data.json")
     if (folder / "tasks").is_dir():
         raise WrongRequest(f"{folder} answers several tasks; report one of them, such as {_first(folder / 'tasks')}.")
     return Run(
@@ -118,7 +118,8 @@ def _read_method(folder: Path) -> Recipe | Baseline:
         raise WrongRequest(_complaint(path, error)) from None
 
 
-def _read_data(path: Path) -> Data:
+def read_data(path: Path) -> Data:
+    """Read a data.json. Raises WrongRequest naming what is wrong with it."""
     try:
         return Data.model_validate(_read_json(path))
     except ValidationError as error:

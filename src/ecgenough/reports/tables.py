@@ -8,10 +8,11 @@ import numpy as np
 
 from ecgenough.recipe import Recipe
 from ecgenough.reports.run import UNDEFINED, Estimate, Run
-from ecgenough.reports.words import MEANINGS, listing
+from ecgenough.reports.words import MEANINGS
 from ecgenough.scoring import METRICS, holm, paired_bootstrap
 from ecgenough.scoring.comparison import Difference
 from ecgenough.scoring.metrics import Predictions as Scored
+from ecgenough.sentences import listing
 
 COMPARED = ("auc", "average_precision", "sensitivity", "specificity", "f1", "g_mean", "brier")
 

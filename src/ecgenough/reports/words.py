@@ -1,5 +1,6 @@
 """Numbers as sentences: what was asked, what came out, and what to be careful about."""
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePath
 
@@ -7,6 +8,7 @@ from ecgenough import baselines
 from ecgenough.recipe import Recipe, Signal
 from ecgenough.reports.run import Baseline, Data, Estimate, Run
 from ecgenough.scoring.comparison import Difference
+from ecgenough.sentences import counted, listing, quoted
 
 MOST_CLASSES_NAMED = 5
 SIGNIFICANT = 0.05
@@ -55,17 +57,6 @@ CITATIONS = {
 }
 
 
-def listing(words: Iterable[str], last: str = "and") -> str:
-    """ "a", "a and b", "a, b and c"."""
-    *first, final = list(words) or [""]
-    return f"{', '.join(first)} {last} {final}" if first else final
-
-
-def counted(number: int, word: str, plural: str | None = None) -> str:
-    """ "1 record", "2,158 records"."""
-    return f"{number:,} {word if number == 1 else plural or word + 's'}"
-
-
 def ranges(numbers: Iterable[int]) -> str:
     """ "1–8, 10" for 1 to 8 and 10."""
     spans: list[list[int]] = []
@@ -93,10 +84,15 @@ def interval(estimate: Estimate) -> str:
     return f"{estimate.low:.3f}–{estimate.high:.3f}"
 
 
+def unbroken(text: str) -> str:
+    """Text whose ranges of numbers stay on one line."""
+    return re.sub(r"(?<=\d)–(?=\d)", f"{WORD_JOINER}–{WORD_JOINER}", text)
+
+
 def with_interval(estimate: Estimate) -> str:
     """ "0.931 (95% interval 0.924–0.938)"."""
-    unbroken = interval(estimate).replace("–", f"{WORD_JOINER}–{WORD_JOINER}")
-    return decimal(estimate.value) + (f" (95% interval {unbroken})" if unbroken else "")
+    known = unbroken(interval(estimate))
+    return decimal(estimate.value) + (f" (95% interval {known})" if known else "")
 
 
 def question(runs: Sequence[Run]) -> str:
@@ -204,10 +200,6 @@ def _paired(leads: Mapping[str, Difference]) -> str:
         return f" Paired over the same records, its lead over {listing(unsure, 'or')} could be chance."
     more = f", that over {listing(unsure, 'or')} could be" if unsure else ""
     return f" Paired over the same records, its lead over {listing(sure)} is more than chance{more}."
-
-
-def quoted(name: str) -> str:
-    return f"“{name}”"
 
 
 def honesty(runs: Sequence[Run]) -> list[str]:

@@ -50,11 +50,21 @@ def delong_test(
 
     Arguments as for `delong_interval`. Where both AUCs have no variance at all, p is 1 if they are equal and 0 if not.
     """
-    areas, covariance = _delong(labels, _stacked(first, second), patients)
-    difference = float(areas[0] - areas[1])
-    variance = max(0.0, float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]))
+    difference, variance = delong_contrast(labels, _stacked(first, second), (1, -1), patients)
     p = 2 * float(stats.norm.sf(_standardised(difference, variance)))
     return Difference(difference, *_normal_interval(difference, variance), p)
+
+
+def delong_contrast(
+    labels: ArrayLike, scores: ArrayLike, weights: ArrayLike, patients: Sequence[str] | None = None
+) -> tuple[float, float]:
+    """A weighted sum of correlated AUCs of one class, and its variance by DeLong's method.
+
+    `scores` [models, records] with one weight a model; labels and patients as for `delong_interval`. Raises Unscorable.
+    """
+    taken = np.asarray(weights, dtype=np.float64)
+    areas, covariance = _delong(labels, np.asarray(scores, dtype=np.float64), patients)
+    return float(taken @ areas), max(0.0, float(taken @ covariance @ taken))
 
 
 def paired_bootstrap(

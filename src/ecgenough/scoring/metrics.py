@@ -42,55 +42,80 @@ class Metrics:
     overall: Mapping[str, Floats]
 
 
+@dataclass(frozen=True)
+class Counts:
+    """Weighted sums over records: `records` [draws], the others [classes, draws]. Those of disjoint parts add up."""
+
+    records: Floats
+    positives: Floats
+    hits: Floats
+    alarms: Floats
+    squares: Floats  # of the errors of the probabilities
+
+    def __add__(self, other: "Counts") -> "Counts":
+        return Counts(*(one + another for one, another in zip(vars(self).values(), vars(other).values(), strict=True)))
+
+    def figures(self) -> dict[str, Floats]:
+        """Every metric that is not a matter of ranks, [classes, draws] each."""
+        negatives = self.records - self.positives
+        sensitivity, specificity = ratio(self.hits, self.positives), ratio(negatives - self.alarms, negatives)
+        return {
+            "sensitivity": sensitivity,
+            "specificity": specificity,
+            "precision": ratio(self.hits, self.hits + self.alarms, undefined=0.0),
+            "f1": ratio(2 * self.hits, self.hits + self.alarms + self.positives, undefined=0.0),
+            "g_mean": g_mean(sensitivity, specificity),
+            "accuracy": ratio(self.hits + negatives - self.alarms, self.records),
+            "brier": ratio(self.squares, self.records),
+        }
+
+
 class Predictions:
     """Labels, probabilities and thresholds of one evaluated part, sorted once so that many weightings are cheap.
 
     `labels` [records, classes] of 0/1, `probabilities` [records, classes] in 0..1, `thresholds` [classes]; `absent` are
-    the columns without a positive or without a negative. Raises Unscorable if those are all, or if `checked` does.
+    the columns without a positive or without a negative. Raises Unscorable where `checked` does.
     """
 
     def __init__(self, labels: ArrayLike, probabilities: ArrayLike, thresholds: ArrayLike) -> None:
         self.labels, self.probabilities = checked(labels, probabilities)
         self.thresholds = _checked_thresholds(thresholds, self.labels.shape[1])
         self.absent = absent_classes(self.labels)
-        if len(self.absent) == self.labels.shape[1]:
-            raise Unscorable(NOTHING_PRESENT)
         self._rankings = [_Ranking(*column) for column in zip(self.labels.T, self.probabilities.T, strict=True)]
 
     def measure(self, weights: ArrayLike | None = None) -> Metrics:
-        """All metrics; `weights` [records, draws], each at least 0, count a record that many times in that draw."""
+        """All metrics; `weights` [records, draws], each at least 0, count a record that many times in that draw.
+
+        Without weights, raises Unscorable if every class is absent.
+        """
         if weights is None:
+            if len(self.absent) == self.labels.shape[1]:
+                raise Unscorable(NOTHING_PRESENT)
             alone = self.measure(np.ones((len(self.labels), 1)))
             return Metrics(*({name: value[..., 0] for name, value in part.items()} for part in vars(alone).values()))
         weights = np.ascontiguousarray(weights, dtype=np.float64)
         if weights.ndim != 2 or len(weights) != len(self.labels):
             raise Unscorable(f"weights are {weights.shape} for {len(self.labels):,} records; give [records, draws].")
-        classes = self._ranked(weights) | self._counted(weights)
+        classes = self.ranked(weights) | self.counted(weights).figures()
         absent = np.isnan(classes["auc"])
         classes = {name: np.where(absent, np.nan, classes[name]) for name in METRICS}
-        return Metrics(classes, _macro(classes), self._overall(weights))
+        return Metrics(classes, macro_figures(classes), self._overall(weights))
 
-    def _ranked(self, weights: Floats) -> dict[str, Floats]:
-        """ROC AUC and average precision, [classes, draws] each."""
+    def ranked(self, weights: Floats) -> dict[str, Floats]:
+        """ROC AUC and average precision under weights [records, draws], [classes, draws] each."""
         both = np.array([ranking.areas(weights) for ranking in self._rankings])
         return {"auc": both[:, 0], "average_precision": both[:, 1]}
 
-    def _counted(self, weights: Floats) -> dict[str, Floats]:
-        """What follows from the calls at the thresholds, [classes, draws] each."""
+    def counted(self, weights: Floats) -> "Counts":
+        """What the figures of the calls at the thresholds, and the Brier score, follow from."""
         called = self.probabilities >= self.thresholds
-        records, positives = weights.sum(axis=0), self.labels.T @ weights
-        hits, alarms = (called & self.labels).T @ weights, (called & ~self.labels).T @ weights
-        negatives = records - positives
-        sensitivity, specificity = ratio(hits, positives), ratio(negatives - alarms, negatives)
-        return {
-            "sensitivity": sensitivity,
-            "specificity": specificity,
-            "precision": ratio(hits, hits + alarms, undefined=0.0),
-            "f1": ratio(2 * hits, hits + alarms + positives, undefined=0.0),
-            "g_mean": g_mean(sensitivity, specificity),
-            "accuracy": ratio(hits + negatives - alarms, records),
-            "brier": ratio(((self.probabilities - self.labels) ** 2).T @ weights, records),
-        }
+        return Counts(
+            records=weights.sum(axis=0),
+            positives=self.labels.T @ weights,
+            hits=(called & self.labels).T @ weights,
+            alarms=(called & ~self.labels).T @ weights,
+            squares=((self.probabilities - self.labels) ** 2).T @ weights,
+        )
 
     def _overall(self, weights: Floats) -> dict[str, Floats]:
         right = (self.probabilities >= self.thresholds) == self.labels
@@ -259,7 +284,8 @@ def _areas(labels: ArrayLike, probabilities: ArrayLike) -> Floats:
     return np.array([_Ranking(positive, score).areas(once)[:, 0] for positive, score in columns])
 
 
-def _macro(classes: Mapping[str, Floats]) -> dict[str, Floats]:
+def macro_figures(classes: Mapping[str, Floats]) -> dict[str, Floats]:
+    """Macro means [draws] of metrics [classes, draws], NaN being absent; the macro G-mean as `measure` defines it."""
     means = {name: _mean_of_present(values) for name, values in classes.items()}
     return means | {"g_mean": g_mean(means["sensitivity"], means["specificity"])}
 

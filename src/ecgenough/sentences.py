@@ -1,0 +1,18 @@
+"""Names and numbers as they stand in a sentence."""
+
+from collections.abc import Iterable
+
+
+def listing(words: Iterable[str], last: str = "and") -> str:
+    """ "a", "a and b", "a, b and c"."""
+    *first, final = list(words) or [""]
+    return f"{', '.join(first)} {last} {final}" if first else final
+
+
+def counted(number: int, word: str, plural: str | None = None) -> str:
+    """ "1 record", "2,158 records"."""
+    return f"{number:,} {word if number == 1 else plural or word + 's'}"
+
+
+def quoted(name: str) -> str:
+    return f"“{name}”"
