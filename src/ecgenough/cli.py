@@ -27,6 +27,7 @@ COMMANDS = {
     "evaluate": "Score a model on folds it has not seen.",
     "baseline": "Fit and score a sober baseline to compare networks with.",
     "predict": "Say what a model reads in each ECG.",
+    "serve": "Answer over HTTP what a model reads in ECG files.",
     "report": "Write one self-contained HTML page about one run, or comparing several.",
 }
 

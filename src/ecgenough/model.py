@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -79,15 +79,20 @@ class Model:
 
         Raises BrokenRecord where leads are missing beyond derivation or the signal cannot be used.
         """
-        conditioned = condition(ecg, self.recipe.signal)
+        return self.predict_many([ecg])[0]
+
+    def predict_many(self, ecgs: Sequence[Ecg]) -> list[Prediction]:
+        """The same for several recordings, which the network is shown together."""
+        conditioned = [condition(ecg, self.recipe.signal) for ecg in ecgs]
         device = next(self.network.parameters()).device
-        counts, _ = to_microvolts(conditioned.signal)  # as a store keeps it, so that both give the same answer
-        signal = torch.from_numpy(counts.astype(np.float32) / MICROVOLTS)[None].to(device)
-        valid = torch.tensor([conditioned.valid], device=device)
+        # As a store keeps it, so that both give the same answer.
+        counts = np.stack([to_microvolts(one.signal)[0] for one in conditioned])
+        signals = torch.from_numpy(counts.astype(np.float32) / MICROVOLTS).to(device)
+        valid = torch.tensor([one.valid for one in conditioned], device=device)
         with torch.inference_mode():
-            crops = evaluation_crops(signal, valid, self.recipe, self.normaliser)
-            logits = crop_mean(self.network, crops)[0].double().cpu().numpy()
-        return self.prediction(logits)
+            crops = evaluation_crops(signals, valid, self.recipe, self.normaliser)
+            logits = crop_mean(self.network, crops).double().cpu().numpy()
+        return [self.prediction(row) for row in logits]
 
     def prediction(self, logits: NDArray[np.float64]) -> Prediction:
         """The answer that logits `[classes]` of this model's network stand for."""

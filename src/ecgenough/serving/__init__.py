@@ -1,0 +1,1 @@
+"""Putting a model to use: export, explanation, the HTTP service."""
