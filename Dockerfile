@@ -3,8 +3,9 @@ FROM python:3.12-slim
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src src
-# The CPU build of PyTorch: the default one brings gigabytes of CUDA.
-RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu -c constraints.txt ".[serve,formats]" \
+# Without it pip takes PyTorch's default build, which brings gigabytes of CUDA: give the index of PyTorch's CPU builds.
+ARG PIP_EXTRA_INDEX_URL
+RUN pip install --no-cache-dir -c constraints.txt ".[serve,formats]" \
     && useradd --create-home ecgenough
 USER ecgenough
 EXPOSE 8000
