@@ -26,7 +26,7 @@ from ecgenough.serving.limits import Limits
 from ecgenough.serving.reading import Readers
 from ecgenough.serving.uploads import recordings, save, table_layout
 
-Files = Annotated[list[UploadFile], File(description="Recordings; of WFDB, the header and its samples.")]
+Files = Annotated[list[UploadFile], File(min_length=1, description="Recordings; of WFDB, the header and its samples.")]
 Rate = Annotated[float | None, Form(gt=0, description="Of a table: Hz.")]
 Words = Annotated[str | None, Form(max_length=400)]
 
