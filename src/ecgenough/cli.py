@@ -32,6 +32,7 @@ COMMANDS = {
     "predict": "Say what a model reads in each ECG.",
     "explain": "Show on the ECG what a model's answer rests on.",
     "export": "Write a model as one ONNX file that needs no PyTorch.",
+    "serve": "Answer over HTTP what a model reads in ECG files.",
     "report": "Write one self-contained HTML page about one run, or comparing several.",
 }
 

@@ -36,6 +36,7 @@ from ecgenough.signals.windows import Window, windows
 FORMAT = 1
 WEIGHTS, CARD = "model.safetensors", "model.json"
 PRETRAINED = "pretrained"  # the task of a model that knows no classes yet
+AT_ONCE = 64  # windows
 _SEEN, _PATIENTS = "origin.waveform_hashes", "origin.patient_hashes"
 __all__ = ["Model", "Prediction", "weights_digest"]
 
@@ -109,27 +110,39 @@ class Model:
         evenly from start to end. Raises BrokenRecord where leads are missing beyond derivation or the signal cannot be
         used.
         """
-        shown = windows(ecg, self.recipe.signal)
-        bridged, clipped = (sum(getattr(window, lost) for window in shown) for lost in ("bridged", "clipped"))
-        doubts = notes(bridged, clipped, float(np.median([window.height for window in shown])))
-        said = (*limits(ecg, self.recipe.signal, len(shown)), *doubts)
-        return dataclasses.replace(self.prediction(self._mean_logits(shown)), notes=said)
+        return self.predict_many([ecg])[0]
+
+    def predict_many(self, ecgs: Sequence[Ecg]) -> list[Prediction]:
+        """The same for several recordings, which the network is shown together."""
+        shown = [windows(ecg, self.recipe.signal) for ecg in ecgs]
+        logits = iter(self._logits([window for of_one in shown for window in of_one]))
+        means = [np.mean([next(logits) for _ in of_one], axis=0) for of_one in shown]
+        told = [self._doubts(ecg, of_one) for ecg, of_one in zip(ecgs, shown, strict=True)]
+        return [
+            dataclasses.replace(self.prediction(mean), notes=doubts) for mean, doubts in zip(means, told, strict=True)
+        ]
 
     def logits(self, ecg: Ecg) -> NDArray[np.float64]:
         """What the network gives for one recording, before calibration: `[classes]`. Raises as `predict` does."""
-        return self._mean_logits(windows(ecg, self.recipe.signal))
+        return np.asarray(self._logits(windows(ecg, self.recipe.signal)).mean(axis=0))
 
-    def _mean_logits(self, shown: Sequence[Window]) -> NDArray[np.float64]:
-        return np.asarray(np.mean([self._logits(window) for window in shown], axis=0))
+    def _doubts(self, ecg: Ecg, shown: Sequence[Window]) -> tuple[str, ...]:
+        bridged, clipped = (sum(getattr(window, lost) for window in shown) for lost in ("bridged", "clipped"))
+        height = float(np.median([window.height for window in shown]))
+        return (*limits(ecg, self.recipe.signal, len(shown)), *notes(bridged, clipped, height))
 
-    def _logits(self, window: Window) -> NDArray[np.float64]:
-        """Logits `[classes]` of one conditioned window."""
-        device = next(self.network.parameters()).device
-        signal = torch.from_numpy(window.counts.astype(np.float32) / MICROVOLTS)[None].to(device)
-        valid = torch.tensor([window.valid], device=device)
+    def _logits(self, shown: Sequence[Window]) -> NDArray[np.float64]:
+        """Logits `[windows, classes]` of conditioned windows."""
+        device, found = next(self.network.parameters()).device, []
         with torch.inference_mode():
-            crops = evaluation_crops(signal, valid, self.recipe, self.normaliser)
-            return np.asarray(crop_mean(self.network, crops)[0].double().cpu().numpy())
+            for first in range(0, len(shown), AT_ONCE):
+                part = shown[first : first + AT_ONCE]
+                counts = np.stack([window.counts for window in part]).astype(np.float32)
+                signals = torch.from_numpy(counts / MICROVOLTS).to(device)
+                valid = torch.tensor([window.valid for window in part], device=device)
+                crops = evaluation_crops(signals, valid, self.recipe, self.normaliser)
+                found.append(crop_mean(self.network, crops).double().cpu().numpy())
+        return np.concatenate(found)
 
     def prediction(self, logits: NDArray[np.float64]) -> Prediction:
         """The answer that logits `[classes]` of this model's network stand for."""

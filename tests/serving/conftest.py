@@ -1,6 +1,7 @@
-"""Models with fresh weights, small enough to export, explain and run in a moment."""
+"""Models with fresh weights, small enough to export, explain and run in a moment, and one that is trained."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from ecgenough.scoring.calibration import Calibration
 from ecgenough.serving.export import as_onnx, onnx_card
 from ecgenough.serving.onnx_model import OnnxModel
 from ecgenough.signals.normalisation import Normaliser
+from ecgenough.signals.store import Store
+from ecgenough.studies import runs
 
 SMALLER: dict[str, dict[str, Any]] = {
     "rnn": {"hidden": 8},
@@ -62,3 +65,9 @@ def narrow() -> tuple[Model, OnnxModel]:
     """A filtering model and its exported twin."""
     model = make("resnet18", "signal.filter={kind: band-pass}")
     return model, OnnxModel.of(as_onnx(model, onnx_card(model)), "model.onnx", threads=1)
+
+
+@pytest.fixture(scope="session")
+def trained(stores: dict[str, Store], tiny: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the tiny recipe on the simulated superclasses."""
+    return runs.train(stores["superclasses"], tiny, tmp_path_factory.mktemp("runs") / "tiny")

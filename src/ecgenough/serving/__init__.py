@@ -1,1 +1,1 @@
-"""A trained model on its way to others: exported, explained, and in the words of other people's software."""
+"""A trained model on its way to others: exported, explained, served, and in the words of other people's software."""
