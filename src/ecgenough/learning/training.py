@@ -154,9 +154,7 @@ def fit(
     return learn(Supervised(network.to(fabric.device), loss, splits, recipe, fabric), recipe, folder, fabric, watchers)
 
 
-def learn(
-    learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric, watchers: Sequence[Watcher] = ()
-) -> Progress:
+def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric, watchers: Sequence[Watcher] = ()) -> Progress:
     """Train the learner's module in place and leave in it the weights of the selected epoch.
 
     Writes `log.csv` and, after each epoch, `checkpoint.pt` to `folder`; where a checkpoint of the same recipe and
