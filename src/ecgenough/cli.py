@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "Train a network and choose its epoch on the validation folds.",
     "pretrain": "Learn from ECGs without their labels, for transfer to any task.",
     "import-weights": "Turn weights that others trained into a model for transfer.",
+    "tune": "Search for a better recipe, on the validation folds alone.",
     "transfer": "Carry a trained model over to another data set or task.",
     "evaluate": "Score a model on folds it has not seen.",
     "baseline": "Fit and score a sober baseline to compare networks with.",
