@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
+from secrets import token_hex
 from typing import Any
 
 from ecgenough.errors import WrongRequest, nearest
@@ -165,7 +166,7 @@ class WeightsAndBiases:
 
     def begin(self, beginning: Beginning) -> None:
         note = beginning.folder / ".wandb-run"
-        run = _noted(note) or self._wandb.util.generate_id()
+        run = _noted(note) or token_hex(4)
         write_text(note, run)
         self._run = self._wandb.init(
             project=os.environ.get("WANDB_PROJECT", "ecgenough"),
