@@ -26,6 +26,7 @@ COMMANDS = {
     "tune": "Search for a better recipe, on the validation folds alone.",
     "transfer": "Carry a trained model over to another data set or task.",
     "evaluate": "Score a model on folds it has not seen.",
+    "reproduce": "Rerun a finished run and say how far each figure is from the first.",
     "baseline": "Fit and score a sober baseline to compare networks with.",
     "study": "Compare networks, preparations and ways of transfer, cell by cell.",
     "predict": "Say what a model reads in each ECG.",
