@@ -218,7 +218,14 @@ class ECGClassifier(_Classifier, _Estimator):  # type: ignore[misc]
             raise WrongRequest(
                 "X has one sample only, or the records of one patient; training and validation need two."
             )
-        return make_folds(patients, labels, folds, seed)
+        dealt = make_folds(patients, labels, folds, seed)
+        chosen_on = labels[dealt == folds]
+        if not (chosen_on.any(axis=0) & ~chosen_on.all(axis=0)).any():
+            raise WrongRequest(
+                f"of the {len(chosen_on)} records kept for validation, all have the same label. "
+                "Give fit more records, or a larger share to validate on: validation=..."
+            )
+        return dealt
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
