@@ -34,7 +34,7 @@ def test_an_ecg_is_drawn_and_saved(tmp_path: object) -> None:
     ecg = ecgenough.Ecg(
         np.random.default_rng(0).normal(0, 0.1, (12, 1000)),
         100,
-        tuple(["I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"]),
+        ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6"),
     )
     drawing = ecgenough.plot(ecg)
     assert isinstance(drawing, Drawing)

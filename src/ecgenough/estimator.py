@@ -23,7 +23,7 @@ from ecgenough.progress import hushed
 from ecgenough.recipe import Recipe, load_recipe
 from ecgenough.signals.batches import evaluation_crops
 from ecgenough.signals.in_memory import conditioned_counts, store_of
-from ecgenough.signals.store import LARGEST, MICROVOLTS
+from ecgenough.signals.store import LARGEST, MICROVOLTS, waveform_hash
 from ecgenough.studies import runs
 
 _base: Any = needed("sklearn.base", "baselines", "ECGClassifier")
@@ -100,7 +100,7 @@ class ECGClassifier(_Classifier, _Estimator):  # type: ignore[misc]
         labels = self._labels(truth)
         recipe = self._recipe()
         counts, valid = self._conditioned(signals, recipe)
-        patients = self._patients(groups, len(labels))
+        patients = self._patients(groups, counts)
         task = Task(TASK, tuple(map(str, self._columns())), labels, np.ones(len(labels), dtype=bool))
         store = store_of(counts, valid, recipe.signal, task, patients, self._folds(patients, labels, recipe.seed))
         with TemporaryDirectory(prefix="ecgenough-") as folder, hushed(not self.verbose):
@@ -200,12 +200,13 @@ class ECGClassifier(_Classifier, _Estimator):  # type: ignore[misc]
         columns: NDArray[Any] = self.classes_
         return columns[1:] if not self.multilabel_ and len(columns) == 2 else columns
 
-    def _patients(self, groups: ArrayLike | None, records: int) -> list[str]:
+    def _patients(self, groups: ArrayLike | None, counts: NDArray[np.int16]) -> list[str]:
+        """Whose each record is; without groups, its own waveform's, so that no other array has one of that name."""
         if groups is None:
-            return [f"record {row}" for row in range(records)]
+            return [f"{waveform_hash(row.tobytes()):016x}" for row in counts]
         names = [str(name) for name in np.asarray(groups).ravel().tolist()]
-        if len(names) != records:
-            raise WrongRequest(f"groups has {len(names)} entries for {records} records.")
+        if len(names) != len(counts):
+            raise WrongRequest(f"groups has {len(names)} entries for {len(counts)} records.")
         return names
 
     def _folds(self, patients: list[str], labels: NDArray[np.float32], seed: int) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ from ecgenough.signals.store import Store
 from ecgenough.studies import runs
 from ecgenough.studies.environment import PACKAGES, environment
 from ecgenough.studies.folders import data_flow
-from ecgenough.studies.splits import split_rows
+from ecgenough.studies.splits import divide
 
 _TIMES = ("ecgs_per_second", "seconds")
 
@@ -118,8 +118,8 @@ def differences(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tu
 
 def _check_data(original: Original, store: Store) -> None:
     model, folder = original.model, original.folder
-    splits = split_rows(store, model.task, model.recipe.leave_out)
-    rows = np.concatenate([splits["train"], splits["validation"]])
+    division = divide(store, model.task, model.recipe.leave_out)
+    rows = np.concatenate([division.rows["train"], division.rows["validation"]])
     known = store.hashes[rows]
     if original.source is not None:
         known = np.union1d(known, Model.load(original.source).seen)
@@ -134,7 +134,7 @@ def _check_data(original: Original, store: Store) -> None:
         told = {key: dict(_leaves(then[key])) for key in ("records", "patients", "positives", "folds")}
     except (ValueError, KeyError, TypeError):
         raise EcgenoughError(f"{folder / 'data.json'} cannot be read; copy the run again.") from None
-    now = data_flow(store, model.task, splits)
+    now = data_flow(store, model.task, division)
     for key, values in told.items():
         for name, value in _leaves(now[key]):
             if values.get(name) != value:

@@ -172,9 +172,10 @@ class Pruning:
 
 
 def without_test(store: Store, task: str | None) -> Store:
-    """The same store, in which no record of the test folds takes part in the task."""
+    """The same store, in which no record of the test folds takes part in the task, nor a copy of one elsewhere."""
     about = store.task(task)
-    listed = about.listed & ~np.isin(store.folds, store.test_folds)
+    tested = store.hashes[store.rows(about.name, store.test_folds)]
+    listed = about.listed & ~np.isin(store.folds, store.test_folds) & ~np.isin(store.hashes, tested)
     return replace(store, tasks={**store.tasks, about.name: replace(about, listed=listed)})
 
 
