@@ -191,11 +191,12 @@ def test_a_storage_that_does_not_open_is_named_without_its_password(
 
 
 def test_a_trial_behind_the_median_is_pruned_and_one_ahead_is_not(quick: Recipe) -> None:
-    """Five trials at 0.8 in epoch 2, the first that counts; then one at 0.7 and one at 0.9."""
+    """Five trials at 0.8; then one at 0.7 and one at 0.9. The first epoch, of two, does not count yet."""
     search = _search(quick, pruner="median")
     study = optuna.create_study(direction=search.direction, pruner=pruner(search))
     for _ in range(5):
         trial = study.ask()
+        trial.report(0.8, 1)
         trial.report(0.8, 2)
         study.tell(trial, 0.8)
     behind, ahead = study.ask(), study.ask()

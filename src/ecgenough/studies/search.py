@@ -64,7 +64,7 @@ def pruner(search: Search) -> Any:
     """Optuna's pruner of that name, for trainings as long as the search's."""
     epochs = search.most_epochs
     if search.pruner == "median":  # rates rise through the first epochs: a fifth of them tells nothing yet
-        return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 5))
+        return optuna.pruners.MedianPruner(n_startup_trials=5, n_warmup_steps=max(1, epochs // 5) + 1)
     if search.pruner == "hyperband":
         return optuna.pruners.HyperbandPruner(min_resource=1, max_resource=epochs, reduction_factor=3)
     return optuna.pruners.NopPruner()
