@@ -93,6 +93,7 @@ def test_a_tracker_that_fails_is_said_once_and_the_training_goes_on(
 def test_a_tracker_that_hangs_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
+    """Nor asked again in the runs that follow, as those of a search do."""
     never = threading.Event()
 
     class Hangs(Listener):
@@ -100,12 +101,25 @@ def test_a_tracker_that_hangs_is_not_waited_for(
             never.wait()
 
     monkeypatch.setattr(tracking, "SECONDS_TO_FINISH", 0.1)
-    beside = Beside("there", Hangs())
-    with watched([beside], Beginning(tmp_path, Recipe(), {})):
-        beside.epoch({"epoch": 1.0})
-    beside.end({"macro": {}})
-    assert "there has not answered" in capsys.readouterr().err
+    listener = Hangs()
+    beside = Beside("there", listener)
+    for _ in range(2):
+        with watched([beside], Beginning(tmp_path, Recipe(), {})):
+            beside.epoch({"epoch": 1.0})
+        beside.end({"macro": {}})
+    assert capsys.readouterr().err.count("it has not answered for 0.1 s") == 1
     never.set()
+    assert [what for what, _ in listener.heard] == ["begin"]
+
+
+def test_a_tracker_hears_of_one_run_after_the_other(tmp_path: Path) -> None:
+    listener = Listener()
+    beside = Beside("there", listener)
+    for reason in ("pruned", "stopped"):
+        with pytest.raises(ValueError, match=reason), watched([beside], Beginning(tmp_path, Recipe(), {})):
+            raise ValueError(reason)
+    assert [what for what, _ in listener.heard] == ["begin", "broken off"] * 2
+    assert [listener.heard[place][1] for place in (1, 3)] == ["pruned", "stopped"]
 
 
 def test_names_are_checked_before_the_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ from ecgenough.studies import tuning
 from ecgenough.studies.search import Search
 from ecgenough.studies.search_space import load_space
 from ecgenough.studies.stores import open_store
+from ecgenough.studies.tracking import open_trackers
 
 Space = Annotated[str, typer.Option("--space", help="A shipped search space (paper, default) or a YAML file.")]
 Trials = Annotated[int, typer.Option("--trials", min=1, help="How many trials the search has in the end.")]
@@ -49,13 +50,14 @@ def tune(
     if task:
         chosen = chosen.model_copy(update={"task": task})
     networks.check(chosen.network.name, chosen.network.options)
+    trackers = open_trackers(track or ())
     search = Search(chosen, load_space(space, chosen), metric or _judge(chosen), sampler, pruner, seed)
 
     @cache
     def stores(signal: Signal) -> Store:
         return open_store(dataset, root, signal, folder=store)
 
-    tuning.tune(search, stores, out, trials, storage=storage, device=device, trackers=track or ())
+    tuning.tune(search, stores, out, trials, storage=storage, device=device, watchers=trackers)
 
 
 def _judge(recipe: Recipe) -> str:

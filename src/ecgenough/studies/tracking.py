@@ -21,7 +21,7 @@ from ecgenough.learning.watching import Beginning, Figures, Watcher
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
 
-SECONDS_TO_FINISH = 60.0
+SECONDS_TO_FINISH = 30.0
 _LONGEST = 500  # characters of a value that a tracker is given
 
 
@@ -38,16 +38,19 @@ def open_trackers(names: Iterable[str]) -> list[Watcher]:
 
 
 class Beside:
-    """A tracker in a thread of its own: where it is slow or fails, that is said once and the training goes on."""
+    """A tracker in a thread of its own: where it fails or hangs, that is said once and the work goes on without it."""
 
     def __init__(self, name: str, tracker: Watcher) -> None:
         self.name, self.tracker = name, tracker
+        self._given_up = False  # for all runs that follow, too
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
     def begin(self, beginning: Beginning) -> None:
-        self._thread = threading.Thread(target=self._work, name=self.name, daemon=True)
-        self._thread.start()
+        if not self._given_up:
+            self._calls = SimpleQueue()
+            self._thread = threading.Thread(target=self._work, args=[self._calls], name=self.name, daemon=True)
+            self._thread.start()
         self._calls.put(partial(self.tracker.begin, beginning))
 
     def epoch(self, figures: Figures) -> None:
@@ -62,23 +65,22 @@ class Beside:
     def _finish(self, call: Callable[[], None]) -> None:
         self._calls.put(call)
         self._calls.put(None)
-        if self._thread is not None:
+        if self._thread is not None and not self._given_up:
             self._thread.join(SECONDS_TO_FINISH)
             if self._thread.is_alive():
-                say(f"{self.name} has not answered for {SECONDS_TO_FINISH:.0f} s; the rest of this run is not tracked.")
-            self._thread = None
+                self._give_up(f"it has not answered for {SECONDS_TO_FINISH:g} s")
 
-    def _work(self) -> None:
-        failed = False
-        while (call := self._calls.get()) is not None:
-            if failed:
-                continue
+    def _work(self, calls: "SimpleQueue[Callable[[], None] | None]") -> None:
+        while (call := calls.get()) is not None and not self._given_up:
             try:
                 call()
             except Exception as error:  # whatever a tracker comes to: it must not cost the training
-                failed = True
-                reason = " ".join(str(error).split())[:200] or type(error).__name__
-                say(f"{self.name} has failed and is left out from here on; the training goes on: {reason}")
+                self._give_up(" ".join(str(error).split())[:200] or type(error).__name__)
+
+    def _give_up(self, reason: str) -> None:
+        if not self._given_up:
+            self._given_up = True
+            say(f"{self.name} has failed and is left out from here on; the training goes on: {reason}")
 
 
 class TensorBoard:

@@ -6,7 +6,7 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 
 from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.files import write_text
-from ecgenough.learning.watching import Beginning, Figures
+from ecgenough.learning.watching import Beginning, Figures, Watcher
 from ecgenough.locks import held
 from ecgenough.model import Model
 from ecgenough.progress import say
@@ -25,7 +25,6 @@ from ecgenough.studies import runs
 from ecgenough.studies.search import Search, pruner
 from ecgenough.studies.search_space import Plain
 from ecgenough.studies.splits import split_rows
-from ecgenough.studies.tracking import open_trackers
 from ecgenough.studies.trial_tables import kept_row, say_best, write_findings
 from ecgenough.studies.trials import (
     KILLS,
@@ -54,20 +53,18 @@ def tune(
     *,
     storage: str | None = None,
     device: str = "auto",
-    trackers: Iterable[str] = (),
+    watchers: Sequence[Watcher] = (),
 ) -> Path:
     """Search until the study has `trials` trials; writes best.yaml, trials.csv, and a folder a trial, to `out`.
 
     `stores` gives the records conditioned as a recipe asks. `storage` is a database's URL, for workers that share one;
     a SQLite file in `out` unless given. The same call joins a search that runs, and goes on with one that was killed:
-    a trial that was running then is taken up from its checkpoint. Returns the path of best.yaml.
+    a trial that was running then is taken up from its checkpoint. `watchers` hear of every trial. Returns the path of best.yaml.
 
     Raises WrongRequest where `out` holds another search, and EcgenoughError where no trial has succeeded.
     """
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise WrongRequest("a trial trains in one process. Start the same command several times instead of torchrun.")
-    trackers = list(trackers)
-    open_trackers(trackers)
     task = stores(search.recipe.signal).task(search.recipe.task).name
     search = replace(search, recipe=search.recipe.model_copy(update={"task": task}))
     name = _claim(search, _known_by(stores(search.recipe.signal), search.recipe), out)
@@ -77,7 +74,7 @@ def tune(
         sampler = ByPlace(SAMPLERS[search.sampler], search.seed)
         url = storage or f"sqlite:///{(out / 'tune.db').resolve()}"
         study = open_study(url, name, search.direction, sampler, pruner(search), out)
-        worker = Worker(search, stores, out, trials, device, trackers)
+        worker = Worker(search, stores, out, trials, device, watchers)
         _work(study, worker)
     write_findings(study, search, out)
     say_best(study, search, out)
@@ -106,7 +103,7 @@ class Worker:
     out: Path
     trials: int
     device: str
-    trackers: list[str]
+    watchers: Sequence[Watcher]
 
     def try_one(self, trial: Trial) -> float:
         """Train one recipe of the space; the figure of its kept epoch, on the validation folds."""
@@ -125,7 +122,7 @@ class Worker:
             if trial.user_attrs.get(KILLS, 0) >= MOST_KILLS:
                 raise EcgenoughError(f"its process was killed {MOST_KILLS} times, perhaps for want of memory.")
             recipe = self.search.space.recipe(self.search.recipe, values)
-            watchers = [Pruning(trial, self.search.figure), *open_trackers(self.trackers)]
+            watchers = [Pruning(trial, self.search.figure), *self.watchers]
             started = time.monotonic()
             store = without_test(self.stores(recipe.signal), recipe.task)
             runs.train(store, recipe, folder, self.device, watchers)
