@@ -30,7 +30,7 @@ def conditioned_counts(
         voltages = []
         for row in range(start, min(start + TOGETHER, len(signals))):
             try:
-                voltages.append(usable(Ecg(signals[row], rate, tuple(leads)), settings))
+                voltages.append(usable(Ecg(signals[row], rate, tuple(leads)), settings).signal)
             except BrokenRecord as error:
                 raise BrokenRecord(f"record {row}: {error}") from None
         batch = condition_batch(np.stack(voltages), rate, settings)
