@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from rich.console import Console
@@ -12,6 +13,16 @@ T = TypeVar("T")
 console = Console(stderr=True)
 SECONDS_BETWEEN_LINES = 10.0
 SECONDS_BETWEEN_FIGURES = 0.5  # a loss on a GPU is waited for when it is asked for
+
+
+@contextmanager
+def hushed(hush: bool = True) -> Iterator[None]:
+    """Say and show nothing meanwhile, where `hush` is true."""
+    before, console.quiet = console.quiet, console.quiet or hush
+    try:
+        yield
+    finally:
+        console.quiet = before
 
 
 def say(sentence: str) -> None:

@@ -369,9 +369,16 @@ class Recipe(Section):
 
     def with_changes(self, changes: Iterable[str]) -> Self:
         """The recipe after `key=value` changes such as `training.epochs=5`; values are read as YAML."""
+        return self.with_values(_parsed(change) for change in changes)
+
+    def with_values(self, values: Iterable[tuple[str, Any]]) -> Self:
+        """The recipe with plain values put at keys such as "training.epochs", one after the other.
+
+        A value of `kind`, or of `network.name`, takes the other keys beside it back to their defaults.
+        """
         settings = self.model_dump(mode="json")
-        for change in changes:
-            change_setting(settings, change)
+        for key, value in values:
+            _put(settings, key, value)
         return self.of(settings)
 
     def fingerprint(self) -> str:
@@ -418,10 +425,22 @@ def read_mapping(text: str, where: str, what: str = "recipe") -> dict[str, Any]:
 
 def change_setting(settings: dict[str, Any], change: str, what: str = "recipe") -> None:
     """Put a `key=value` change into plain settings. Raises WrongRequest for one that is none of `what`."""
+    _put(settings, *_parsed(change), what)
+
+
+def _parsed(change: str) -> tuple[str, Any]:
+    """The key and the value of `key=value`, the value read as YAML."""
     key, equals, value = change.partition("=")
     if not equals:
         raise WrongRequest(f'change "{change}" is not of the form key=value, such as training.epochs=5.')
-    *sections, last = key.strip().split(".")
+    try:
+        return key.strip(), yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise WrongRequest(f'change "{change}": the value is not YAML.') from None
+
+
+def _put(settings: dict[str, Any], key: str, value: Any, what: str = "recipe") -> None:
+    *sections, last = key.split(".")
     place = settings
     for section in sections:
         inner = place.get(section)
@@ -430,15 +449,11 @@ def change_setting(settings: dict[str, Any], change: str, what: str = "recipe") 
         if not isinstance(inner, dict):
             raise WrongRequest(f'{what} key "{key}" is unknown: "{section}" has no keys inside.')
         place = inner
-    try:
-        parsed = yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise WrongRequest(f'change "{change}": the value is not YAML.') from None
     if last in _CHOICES:  # another kind has other keys: the old ones go
         place.clear()
     if last == "name" and sections == ["network"]:
         place["options"] = {}
-    place[last] = parsed
+    place[last] = value
 
 
 _CHOICES = ("kind", "objective")  # keys whose value says which other keys there are

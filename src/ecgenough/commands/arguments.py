@@ -26,3 +26,6 @@ LeaveOut = Annotated[
 Out = Annotated[Path, typer.Option("--out", help="The folder to write to.")]
 Device = Annotated[str, typer.Option("--device", help="auto, cpu or cuda.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes; all cores unless told.")]
+Track = Annotated[
+    list[str] | None, typer.Option("--track", help="Show the run elsewhere too: wandb, mlflow or tensorboard.")
+]

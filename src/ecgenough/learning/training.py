@@ -7,7 +7,7 @@ import io
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, cast
@@ -22,6 +22,7 @@ from ecgenough.learning.evaluation import answer, validation_figures
 from ecgenough.learning.losses import LossFunction
 from ecgenough.learning.rates import rate_factor
 from ecgenough.learning.transfer import SCRATCH, Adaptation
+from ecgenough.learning.watching import Watcher
 from ecgenough.networks.contract import Network
 from ecgenough.progress import say, track
 from ecgenough.recipe import Recipe
@@ -140,18 +141,26 @@ class Supervised:
         return validation_figures(answers, self.splits.validation.parts)
 
 
-def fit(network: Network, loss: LossFunction, splits: Splits, recipe: Recipe, folder: Path, fabric: Fabric) -> Progress:
+def fit(
+    network: Network,
+    loss: LossFunction,
+    splits: Splits,
+    recipe: Recipe,
+    folder: Path,
+    fabric: Fabric,
+    watchers: Sequence[Watcher] = (),
+) -> Progress:
     """Train `network` in place on labels and leave in it the weights of the selected epoch; see `learn`."""
     torch.manual_seed(recipe.seed)
-    return learn(Supervised(network.to(fabric.device), loss, splits, recipe, fabric), recipe, folder, fabric)
+    return learn(Supervised(network.to(fabric.device), loss, splits, recipe, fabric), recipe, folder, fabric, watchers)
 
 
-def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric) -> Progress:
+def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric, watchers: Sequence[Watcher] = ()) -> Progress:
     """Train the learner's module in place and leave in it the weights of the selected epoch.
 
     Writes `log.csv` and, after each epoch, `checkpoint.pt` to `folder`; where a checkpoint of the same recipe and
-    data is found there, goes on from it to the result an unbroken run would have had. Raises EcgenoughError when the
-    loss stops being a number.
+    data is found there, goes on from it to the result an unbroken run would have had. The watchers hear of every epoch.
+    Raises EcgenoughError when the loss stops being a number, and whatever a watcher raises.
     """
     training, module = recipe.training, learner.module
     optimizer: Any = fabric.setup_optimizers(_adamw(learner, recipe))
@@ -165,6 +174,8 @@ def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric) -> Pro
         average.module.load_state_dict(checkpoint["average"])
         optimizer.load_state_dict(checkpoint["optimizer"])
         say(f"going on after epoch {progress.epoch} of {training.epochs} from {folder / 'checkpoint.pt'}")
+    watchers = watchers if fabric.is_global_zero else ()
+    _tell(watchers, progress.log)
     wrapped: nn.Module | None = None
     while progress.epoch < training.epochs and not _out_of_patience(progress, training.patience):
         torch.manual_seed(recipe.seed * 1_000_003 + progress.epoch + 1)
@@ -188,6 +199,7 @@ def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric) -> Pro
             }
             state |= {"optimizer": optimizer.state_dict(), "progress": vars(progress)}
             write_checkpoint(folder, identity, state)
+        _tell(watchers, progress.log[-1:])
     module.load_state_dict(best)
     learner.finish()
     module.eval()
@@ -294,6 +306,12 @@ def log_text(log: list[Row]) -> str:
     writer.writeheader()
     writer.writerows({column: f"{row[column]:.6g}" for column in columns} for row in log)
     return text.getvalue()
+
+
+def _tell(watchers: Sequence[Watcher], rows: Sequence[Row]) -> None:
+    for row in rows:
+        for watcher in watchers:
+            watcher.epoch(row)
 
 
 def _adamw(learner: Learner, recipe: Recipe) -> torch.optim.AdamW:

@@ -35,20 +35,14 @@ class Deciding(Protocol):
         """Calibrated probabilities of logits `[records, classes]`."""
 
 
-def write_data_flow(
-    folder: Path,
-    store: Store,
-    task: str,
-    division: Division,
-    untuned: Sequence[str] = (),
-) -> None:
-    """How many records and patients came in, were left out and went where: data.json and rejected.csv.
+def data_flow(store: Store, task: str, division: Division, untuned: Sequence[str] = ()) -> dict[str, Any]:
+    """How many records and patients came in, were left out and went where: what data.json holds.
 
     `untuned` are the classes that validation had nothing to say of: not calibrated, and called from 0.5 on.
     """
     about, splits = store.task(task), division.rows
     patients = np.asarray(store.patients)
-    flow = {
+    return {
         "dataset": store.name,
         "task": about.name,
         "classes": about.classes,
@@ -69,6 +63,11 @@ def write_data_flow(
         "untuned": list(untuned),
         "store": store.fingerprint,
     }
+
+
+def write_data_flow(folder: Path, store: Store, task: str, division: Division, untuned: Sequence[str] = ()) -> None:
+    """Write data.json, see `data_flow`, and rejected.csv."""
+    flow = data_flow(store, task, division, untuned)
     write_text(folder / "data.json", json.dumps(flow, indent=2) + "\n")
     write_text(folder / "rejected.csv", _csv(("record", "reason"), store.rejected))
 

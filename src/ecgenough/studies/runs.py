@@ -2,10 +2,8 @@
 
 import copy
 import json
-import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from ecgenough.learning.evaluation import Answers, answer
 from ecgenough.learning.losses import build_loss
 from ecgenough.learning.training import Progress, Splits, fit, open_fabric
 from ecgenough.learning.transfer import SCRATCH, Adaptation
+from ecgenough.learning.watching import Beginning, Watcher, watched
 from ecgenough.model import Model, weights_digest
 from ecgenough.networks.contract import Network, parameter_count
 from ecgenough.progress import say
@@ -33,7 +32,8 @@ from ecgenough.signals.normalisation import Normaliser, fit_normaliser
 from ecgenough.signals.store import Store
 from ecgenough.studies.beginning import CHECKPOINT, RECIPE, begin, finished
 from ecgenough.studies.deciding import decide
-from ecgenough.studies.folders import write_data_flow, write_evaluation
+from ecgenough.studies.environment import environment
+from ecgenough.studies.folders import data_flow, write_data_flow, write_evaluation
 from ecgenough.studies.joint_runs import write_joint_evaluation, write_task_runs
 from ecgenough.studies.splits import (
     Division,
@@ -99,7 +99,7 @@ class Run:
         return Batches(self.store, rows, self.task, self.recipe, self.normaliser, self.fabric.device, rank, world)
 
 
-def train(store: Store, recipe: Recipe, out: Path, device: str = "auto") -> Path:
+def train(store: Store, recipe: Recipe, out: Path, device: str = "auto", watchers: Sequence[Watcher] = ()) -> Path:
     """Train a fresh network on the store's training folds, choose on its validation folds, write the run to `out`.
 
     An interrupted run goes on from its checkpoint; a finished one of the same recipe and data is left as it is.
@@ -123,11 +123,18 @@ def train(store: Store, recipe: Recipe, out: Path, device: str = "auto") -> Path
         classes=len(store.task(run.task).classes),
         **recipe.network.options,
     )
-    _carry_out(run, network)
+    _carry_out(run, network, watchers)
     return out
 
 
-def transfer(source: str | Path, store: Store, recipe: Recipe, out: Path, device: str = "auto") -> Path:
+def transfer(
+    source: str | Path,
+    store: Store,
+    recipe: Recipe,
+    out: Path,
+    device: str = "auto",
+    watchers: Sequence[Watcher] = (),
+) -> Path:
     """Carry a trained model over to the store's task as `recipe.transfer` says and write the run to `out`.
 
     The recipe must condition as the source does (`recipe_for_transfer`). Raises WrongRequest where records of the
@@ -150,7 +157,7 @@ def transfer(source: str | Path, store: Store, recipe: Recipe, out: Path, device
     learned = Adaptation(copy.deepcopy(network), recipe.transfer or SCRATCH).learned(recipe.training.epochs)
     say(f"transfer {mode}: {learned:,} of {everything:,} parameters learn. {' '.join(messages)}")
     about = {"from": str(source), "mode": mode, "trained_parameters": learned, "all_parameters": everything}
-    _carry_out(run, network, {**about, "messages": messages})
+    _carry_out(run, network, watchers, {**about, "messages": messages})
     return out
 
 
@@ -240,7 +247,9 @@ def _refuse_pretraining(recipe: Recipe) -> None:
         raise WrongRequest("this recipe pretrains without labels. Use ecgenough pretrain, or another recipe.")
 
 
-def _carry_out(run: Run, network: Network, about_transfer: dict[str, Any] | None = None) -> None:
+def _carry_out(
+    run: Run, network: Network, watchers: Sequence[Watcher], about_transfer: dict[str, Any] | None = None
+) -> None:
     splits = Splits(run.training(), run.validation())
     run.division.say(run.store, run.task)
     say(f"{run.recipe.network.name}: {parameter_count(network):,} parameters; {splits.train.placement}")
@@ -248,11 +257,19 @@ def _carry_out(run: Run, network: Network, about_transfer: dict[str, Any] | None
         begin(run.out, run.recipe)
     labels = torch.from_numpy(run.store.task(run.task).labels[run.splits["train"]]).to(run.fabric.device)
     loss = build_loss(run.recipe.loss, labels)
-    progress = fit(network, loss, splits, run.recipe, run.out, run.fabric)
-    if not run.fabric.is_global_zero:
-        return
-    validation = answer(network, splits.validation, run.fabric.autocast())
-    model = _model(run, network, validation, progress)
+    flow = data_flow(run.store, run.task, run.division)
+    watchers = watchers if run.fabric.is_global_zero else ()
+    with watched(watchers, Beginning(run.out, run.recipe, flow)):
+        progress = fit(network, loss, splits, run.recipe, run.out, run.fabric, watchers)
+        if run.fabric.is_global_zero:
+            validation = answer(network, splits.validation, run.fabric.autocast())
+            metrics = _write(run, _model(run, network, validation, progress), validation, about_transfer)
+            for watcher in watchers:
+                watcher.end(metrics)
+
+
+def _write(run: Run, model: Model, validation: Answers, about_transfer: dict[str, Any] | None) -> dict[str, Any]:
+    """Write what a finished training leaves, the model last; returns the validation's metrics."""
     write_data_flow(run.out, run.store, run.task, run.division, model.untuned)
     write_text(run.out / RECIPE, run.recipe.to_yaml())
     metrics = _write_validation(run, model, validation)
@@ -261,8 +278,9 @@ def _carry_out(run: Run, network: Network, about_transfer: dict[str, Any] | None
     model.save(run.out / "model")
     (run.out / CHECKPOINT).unlink(missing_ok=True)
     say(
-        f"epoch {progress.best_epoch} kept; validation macro AUC {interval_text(metrics['macro']['auc'])}; written to {run.out}"
+        f"epoch {model.origin['epoch']} kept; validation macro AUC {interval_text(metrics['macro']['auc'])}; written to {run.out}"
     )
+    return metrics
 
 
 def _write_validation(run: Run, model: Model, validation: Answers) -> dict[str, Any]:
@@ -306,13 +324,6 @@ def origin(run: Run, epoch: int) -> dict[str, Any]:
         "folds": {"train": list(run.store.train_folds), "validation": list(run.store.validation_folds)},
         "environment": environment(run.fabric.device),
     }
-
-
-def environment(device: torch.device) -> dict[str, str]:
-    """What the run ran on."""
-    packages = {name: version(name) for name in ("ecgenough", "torch", "numpy", "scipy")}
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
-    return {"python": platform.python_version(), **packages, "device": where}
 
 
 def interval_text(figure: dict[str, float]) -> str:

@@ -1,0 +1,49 @@
+"""`ecgenough reproduce`."""
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ecgenough.commands.arguments import Device, From, Stores
+from ecgenough.commands.tables import print_table
+from ecgenough.studies.reproduction import Original
+from ecgenough.studies.reproduction import reproduce as repeat
+from ecgenough.studies.stores import open_store
+
+RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished train or transfer.")]
+Again = Annotated[Path | None, typer.Option("--out", help="The folder to write to; RUN-reproduced unless told.")]
+DatasetName = Annotated[
+    str | None,
+    typer.Option("--dataset", help="The data set's name or manifest, where it is not the one the run states."),
+]
+Source = Annotated[Path | None, typer.Option("--source", help="Where the model that a transfer began with is now.")]
+Anyway = Annotated[bool, typer.Option("--anyway", help="Compare in spite of other versions.")]
+
+
+def reproduce(
+    run: RunFolder,
+    root: From = None,
+    out: Again = None,
+    dataset: DatasetName = None,
+    source: Source = None,
+    anyway: Anyway = False,
+    store: Stores = None,
+    device: Device = "auto",
+) -> None:
+    """Rerun a finished run from its saved recipe and say how far each figure is from the first."""
+    original = Original.open(run, source)
+    name = dataset or str(original.model.origin["dataset"])
+    records = open_store(name, root, original.model.recipe.signal, folder=store)
+    again = out or run.resolve().with_name(f"{run.resolve().name}-reproduced")
+    found = repeat(original, records, again, device, anyway=anyway)
+    print_table(("figure", "largest deviation"), [(name, _told(value)) for name, value in found["figures"].items()])
+    verdict = "identical" if found["identical"] else f"not identical; the largest deviations are above, and in {again}"
+    typer.echo(f"{run} and {again}: {verdict}")
+
+
+def _told(deviation: float) -> str:
+    if math.isinf(deviation):
+        return "not in both"
+    return "identical" if deviation == 0 else f"{deviation:.3g}"
