@@ -8,6 +8,7 @@ from ecgenough.commands.arguments import Device, Out, Stores
 from ecgenough.commands.tables import print_table
 from ecgenough.errors import WrongRequest, nearest
 from ecgenough.progress import say
+from ecgenough.reports.study import write_study_report
 from ecgenough.studies.engines import Engine, LocalProcesses, RayCluster
 from ecgenough.studies.estimates import estimate
 from ecgenough.studies.plan import NETWORK, Plan, plan_study
@@ -48,6 +49,8 @@ def study(
         return cluster or LocalProcesses(jobs or jobs_here(cells, device))
 
     summary = run_study(chosen, out, engine, device=device, stores=store)
+    if len(summary.failed) < summary.cells:
+        say(f"the report: {write_study_report(out)}")
     if summary.failed:
         raise failures(summary)
     typer.echo(f"{summary.cells:,} cells: {out / 'cells.csv'}")
