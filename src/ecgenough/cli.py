@@ -17,6 +17,7 @@ COMMANDS = {
     "demo": "Run the main job on simulated ECGs, start to report.",
     "datasets": "Show the data sets known by name.",
     "networks": "Show the networks, their sizes and their operations.",
+    "models": "Show the trained models that come with the package.",
     "recipes": "Show the shipped recipes, or print one as YAML.",
     "simulate": "Write a collection of simulated 12-lead ECGs as WFDB files with labels.",
     "prepare": "Condition every recording once, for fast training.",

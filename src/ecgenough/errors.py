@@ -1,6 +1,6 @@
 """What goes wrong, in one sentence each: which file or key, what is wrong, what to do."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 
@@ -33,3 +33,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if near := closest(word, names):
         return f'Nearest: "{near}".'
     return f"Known: {', '.join(names)}." if names else ""
+
+
+def few(names: Sequence[str], most: int = 12) -> str:
+    """Names as a sentence has room for them: the first ones, and how many more there are."""
+    rest = len(names) - most
+    return f"{', '.join(names[:most])} and {rest} more" if rest > 1 else ", ".join(names)

@@ -1,9 +1,10 @@
 """The Model value: trained weights and everything needed to use them. One folder, `predict(ecg)`, no pickle."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,19 +16,22 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from scipy.special import expit
 
-from ecgenough import networks
+from ecgenough import networks, shipped
+from ecgenough.datasets.joint import columns_by_task, joint_name, own_class, part_names
 from ecgenough.ecg import Ecg
-from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.errors import EcgenoughError, WrongRequest, nearest
 from ecgenough.files import write_text, written_aside
-from ecgenough.networks.contract import Network, crop_mean
+from ecgenough.networks.contract import Network, crop_mean, with_outputs
 from ecgenough.prediction import Prediction
+from ecgenough.progress import say
 from ecgenough.recipe import Recipe
 from ecgenough.scoring.calibration import Calibration
 from ecgenough.signals.batches import evaluation_crops
-from ecgenough.signals.conditioning import condition_batch, usable
+from ecgenough.signals.limits import limits
 from ecgenough.signals.normalisation import Normaliser
-from ecgenough.signals.plausibility import beat_height, notes
-from ecgenough.signals.store import MICROVOLTS, to_microvolts
+from ecgenough.signals.plausibility import notes
+from ecgenough.signals.store import MICROVOLTS
+from ecgenough.signals.windows import Window, windows
 
 FORMAT = 1
 WEIGHTS, CARD = "model.safetensors", "model.json"
@@ -63,13 +67,50 @@ class Model:
         """Classes without a positive or a negative validation record: not calibrated, and called from 0.5 on."""
         return tuple(self.classes[column] for column in self.calibration.absent)
 
-    def predict(self, ecg: Ecg) -> Prediction:
-        """Probabilities of every class for one recording of any rate, in any order of leads.
+    @property
+    def parts(self) -> dict[str, slice]:
+        """The columns of each task that the model's task is made of: of one alone, all of them."""
+        return columns_by_task(self.task, self.classes)
 
-        Raises BrokenRecord where leads are missing beyond derivation or the signal cannot be used.
+    @property
+    def is_joint(self) -> bool:
+        """Whether this model answers several tasks."""
+        return len(self.parts) > 1
+
+    def for_task(self, task: str) -> "Model":
+        """The model of one of its tasks, or of several joined; its own whole task gives the model itself.
+
+        Raises WrongRequest where the model knows no such task.
+        """
+        wanted, parts = part_names(task), self.parts
+        if joint_name(wanted) == self.task:
+            return self
+        for place, name in enumerate(wanted):
+            if name not in parts:
+                raise WrongRequest(f'this model has no task "{name}". {nearest(name, parts)}')
+            if name in wanted[:place]:
+                raise WrongRequest(f'task "{task}" names "{name}" twice; name each task once.')
+        columns = np.concatenate([np.arange(len(self.classes))[parts[name]] for name in wanted]).tolist()
+        classes = tuple(self.classes[column] for column in columns)
+        return dataclasses.replace(
+            self,
+            network=with_outputs(self.network, columns),
+            task=joint_name(wanted),
+            classes=classes if len(wanted) > 1 else tuple(own_class(task, label) for label in classes),
+            titles=tuple(self.titles[column] for column in columns),
+            thresholds=tuple(self.thresholds[column] for column in columns),
+            calibration=self.calibration.of(columns),
+        )
+
+    def predict(self, ecg: Ecg) -> Prediction:
+        """Probabilities of every class for one recording of any rate and length, in any order of leads.
+
+        Of one longer than the network was shown in training, the answer is the mean of its logits over windows spaced
+        evenly from start to end. Raises BrokenRecord where leads are missing beyond derivation or the signal cannot be
+        used.
         """
         logits, doubts = self._read(ecg)
-        return replace(self.prediction(logits), notes=doubts)
+        return dataclasses.replace(self.prediction(logits), notes=doubts)
 
     def logits(self, ecg: Ecg) -> NDArray[np.float64]:
         """What the network gives for one recording, before calibration: `[classes]`. Raises as `predict` does."""
@@ -77,16 +118,20 @@ class Model:
 
     def _read(self, ecg: Ecg) -> tuple[NDArray[np.float64], tuple[str, ...]]:
         """Logits, and what makes one doubt them."""
-        found = usable(ecg, self.recipe.signal)
-        conditioned = condition_batch(found.signal[None], ecg.rate, self.recipe.signal)
+        shown = windows(ecg, self.recipe.signal)
+        logits = np.mean([self._logits(window) for window in shown], axis=0)
+        bridged, clipped = (sum(getattr(window, lost) for window in shown) for lost in ("bridged", "clipped"))
+        doubts = notes(bridged, clipped, float(np.median([window.height for window in shown])))
+        return np.asarray(logits), (*limits(ecg, self.recipe.signal, len(shown)), *doubts)
+
+    def _logits(self, window: Window) -> NDArray[np.float64]:
+        """Logits `[classes]` of one conditioned window."""
         device = next(self.network.parameters()).device
-        counts, clipped = to_microvolts(conditioned.signal)  # as a store keeps it, so that both give the same answer
-        signal = torch.from_numpy(counts.astype(np.float32) / MICROVOLTS).to(device)
-        valid = torch.tensor([conditioned.valid], device=device)
+        signal = torch.from_numpy(window.counts.astype(np.float32) / MICROVOLTS)[None].to(device)
+        valid = torch.tensor([window.valid], device=device)
         with torch.inference_mode():
             crops = evaluation_crops(signal, valid, self.recipe, self.normaliser)
-            logits: NDArray[np.float64] = crop_mean(self.network, crops)[0].double().cpu().numpy()
-        return logits, notes(found.bridged, int(clipped[0]), float(beat_height(found.signal, found.rate)))
+            return np.asarray(crop_mean(self.network, crops)[0].double().cpu().numpy())
 
     def prediction(self, logits: NDArray[np.float64]) -> Prediction:
         """The answer that logits `[classes]` of this model's network stand for."""
@@ -137,9 +182,12 @@ class Model:
         }
 
     @classmethod
-    def load(cls, folder: str | Path, device: str | torch.device = "cpu") -> "Model":
-        """Read a model's folder. Raises WrongRequest where it is none, EcgenoughError where it was altered."""
-        folder = _model_folder(Path(folder))
+    def load(cls, name_or_folder: str | Path, device: str | torch.device = "cpu") -> "Model":
+        """Read a shipped model by its name, or any by its folder; `Path` and "./name" are always folders.
+
+        Raises WrongRequest where there is none, EcgenoughError where it was altered.
+        """
+        folder = _model_folder(name_or_folder)
         card = _read_card(folder / CARD)
         weights = (folder / WEIGHTS).read_bytes()
         if hashlib.sha256(weights).hexdigest() != card["weights_sha256"]:
@@ -178,18 +226,25 @@ class Model:
         )
 
 
-def weights_digest(folder: str | Path) -> str:
+def weights_digest(name_or_folder: str | Path) -> str:
     """The SHA-256 of a model's weights, as its card gives it."""
-    return str(_read_card(_model_folder(Path(folder)) / CARD)["weights_sha256"])
+    return str(_read_card(_model_folder(name_or_folder) / CARD)["weights_sha256"])
 
 
-def _model_folder(folder: Path) -> Path:
-    """The folder itself, or `model/` inside a run's folder."""
+def _model_folder(name_or_folder: str | Path) -> Path:
+    """A shipped model's folder, the folder itself, or `model/` inside a run's folder."""
+    folder = Path(name_or_folder)
+    known = shipped.folder(name_or_folder) if isinstance(name_or_folder, str) else None
+    if known is not None:
+        if folder.is_dir():
+            say(f"{folder} is the model that comes with ecgenough; write ./{folder} for the folder of that name here.")
+        return known
     for place in (folder, folder / "model"):
         if (place / CARD).is_file() and (place / WEIGHTS).is_file():
             return place
     raise WrongRequest(
-        f"{folder} holds no model: {CARD} and {WEIGHTS} are not there. Name a model's or a run's folder."
+        f"{folder} holds no model: {CARD} and {WEIGHTS} are not there. Name a model's or a run's folder, or a model that "
+        f"comes with ecgenough. {nearest(str(folder), shipped.names())}"
     )
 
 

@@ -35,7 +35,7 @@ def test_given_weights_must_match_the_classes() -> None:
 def test_focal_of_one_logit_by_hand() -> None:
     # p = 1/2 for both: positive 0.7 * 0.25 * ln 2, negative 0.3 * 0.25 * ln 2
     logits, targets = torch.zeros(2, 1), torch.tensor([[1.0], [0.0]])
-    assert float(focal(logits, targets, 0.7, 2.0)) == pytest.approx((0.7 + 0.3) / 2 * 0.25 * math.log(2))
+    assert float(focal(logits, targets, 0.7, 2.0).mean()) == pytest.approx((0.7 + 0.3) / 2 * 0.25 * math.log(2))
 
 
 def test_focal_without_focus_is_half_the_cross_entropy() -> None:
@@ -45,7 +45,7 @@ def test_focal_without_focus_is_half_the_cross_entropy() -> None:
 
 def test_asymmetric_without_focus_or_margin_is_cross_entropy() -> None:
     plain = functional.binary_cross_entropy_with_logits(LOGITS, TARGETS)
-    assert float(asymmetric(LOGITS, TARGETS, 0.0, 0.0, 0.0)) == pytest.approx(float(plain), rel=1e-5)
+    assert float(asymmetric(LOGITS, TARGETS, 0.0, 0.0, 0.0).mean()) == pytest.approx(float(plain), rel=1e-5)
 
 
 def test_asymmetric_forgets_negatives_below_the_margin() -> None:
@@ -67,3 +67,51 @@ def test_label_smoothing_pulls_targets_toward_a_half(settings: Bce | Focal | Asy
     assert float(build_loss(smoothed, TARGETS)(LOGITS, TARGETS)) == pytest.approx(
         float(build_loss(settings, TARGETS)(LOGITS, softer))
     )
+
+
+NAN = float("nan")
+HALF_KNOWN = torch.tensor([[1.0, NAN], [0.0, 1.0], [NAN, 0.0], [0.0, NAN]])
+
+
+def test_unknown_labels_cost_nothing_by_hand() -> None:
+    # five labels are known; at logit 0 each costs ln 2, whatever it is, and an unknown one nothing
+    loss = build_loss(Bce(), HALF_KNOWN)
+    logits = torch.where(HALF_KNOWN.isnan(), 37.0, 0.0)
+    assert float(loss(logits, HALF_KNOWN)) == pytest.approx(math.log(2))
+    # one logit of 1 on a positive costs ln(1 + 1/e) instead
+    logits[0, 0] = 1.0
+    assert float(loss(logits, HALF_KNOWN)) == pytest.approx((4 * math.log(2) + math.log(1 + math.exp(-1))) / 5)
+
+
+@pytest.mark.parametrize(
+    "settings", [Bce(positive_weight="counts"), Focal(), Asymmetric(), LogitAdjusted(), Bce(label_smoothing=0.1)]
+)
+def test_what_is_unknown_teaches_nothing_whatever_is_answered(
+    settings: Bce | Focal | Asymmetric | LogitAdjusted,
+) -> None:
+    loss = build_loss(settings, HALF_KNOWN)
+    gradients = []
+    for unknown in (-3.0, 80.0):
+        logits = torch.where(HALF_KNOWN.isnan(), unknown, LOGITS).requires_grad_()
+        loss(logits, HALF_KNOWN).backward()
+        assert logits.grad is not None
+        gradients.append(logits.grad)
+    assert torch.equal(*gradients)
+    assert (gradients[0][HALF_KNOWN.isnan()] == 0).all()
+    assert (gradients[0][~HALF_KNOWN.isnan()] != 0).all()
+
+
+def test_counts_are_of_the_known_labels() -> None:
+    # class 0: one positive, two negatives; class 1: one of each
+    weight = torch.tensor([2.0, 1.0])
+    known = ~HALF_KNOWN.isnan()
+    each = functional.binary_cross_entropy_with_logits(
+        LOGITS, HALF_KNOWN.nan_to_num(), pos_weight=weight, reduction="none"
+    )
+    loss = build_loss(Bce(positive_weight="counts"), HALF_KNOWN)(LOGITS, HALF_KNOWN)
+    assert float(loss) == pytest.approx(float(each[known].mean()))
+    assert torch.allclose(log_odds(HALF_KNOWN), torch.tensor([math.log(2 / 3), 0.0]))
+
+
+def test_a_batch_without_any_known_label_costs_nothing() -> None:
+    assert float(build_loss(Bce(), HALF_KNOWN)(LOGITS, torch.full_like(LOGITS, NAN))) == 0.0

@@ -6,12 +6,20 @@ from typing import Annotated
 import typer
 
 Dataset = Annotated[str, typer.Argument(help="A known name, the path of a manifest CSV, or a store's folder.")]
-ModelFolder = Annotated[Path, typer.Argument(metavar="MODEL", help="The folder of a trained model or run.")]
+ModelFolder = Annotated[
+    str,
+    typer.Argument(metavar="MODEL", help="A name from `ecgenough models`, or the folder of a trained model or run."),
+]
 From = Annotated[Path | None, typer.Option("--from", help="The folder that holds the recordings.")]
 Stores = Annotated[Path | None, typer.Option("--store", help="Where prepared stores are kept.")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe (see `ecgenough recipes`) or a YAML file.")]
 Changes = Annotated[list[str] | None, typer.Option("--set", help="Change a recipe key: --set training.epochs=5.")]
-Task = Annotated[str | None, typer.Option("--task", help="Which labels; the data set's own default unless told.")]
+Task = Annotated[
+    str | None,
+    typer.Option(
+        "--task", help="Which labels, or several tasks at once: form+rhythm. The data set's own default unless told."
+    ),
+]
 LeaveOut = Annotated[
     str | None, typer.Option("--leave-out", help="A task whose patients are kept from training and validation.")
 ]

@@ -1,6 +1,6 @@
 """`ecgenough evaluate`."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -35,12 +35,24 @@ def evaluate(
     loaded = Model.load(model)
     records = open_store(dataset, root, loaded.recipe.signal, folder=store)
     metrics = runs.evaluate(loaded, records, out, task_name=task, folds=_fold_numbers(folds), device=device)
-    macro, classes = metrics["macro"], metrics["classes"]
-    rows = [("macro", *(runs.interval_text(macro[name]) for name in _SHOWN))]
-    rows += [(label, *(runs.interval_text(figures[name]) for name in _SHOWN)) for label, figures in classes.items()]
+    # Of one task the classes follow the mean over them, of several the tasks do.
+    named = (
+        {task: figures["macro"] for task, figures in metrics["tasks"].items()}
+        if "tasks" in metrics
+        else metrics["classes"]
+    )
+    rows = [
+        (label, *(runs.interval_text(figures[name]) for name in _SHOWN))
+        for label, figures in {"macro": metrics["macro"], **named}.items()
+    ]
     print_table((f"{metrics['records']:,} records", *_SHOWN.values()), rows)
-    if metrics["absent"]:
-        typer.echo(f"Without a positive or without a negative here, so not scored: {', '.join(metrics['absent'])}")
+    for task, absent in _absent(metrics).items():
+        typer.echo(f"{task}: without a positive or without a negative here, so not scored: {', '.join(absent)}")
+
+
+def _absent(metrics: dict[str, Any]) -> dict[str, list[str]]:
+    tasks = metrics.get("tasks", {metrics["task"]: metrics})
+    return {task: figures["absent"] for task, figures in tasks.items() if figures["absent"]}
 
 
 def _fold_numbers(text: str) -> tuple[int, ...]:

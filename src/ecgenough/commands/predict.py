@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
+from ecgenough import shipped
 from ecgenough.commands.tables import print_table
+from ecgenough.datasets.joint import columns_by_task, own_class
 from ecgenough.ecg import Ecg
 from ecgenough.errors import WrongRequest
 from ecgenough.formats import is_there, read, states_itself
@@ -20,7 +22,13 @@ from ecgenough.serving.onnx_model import OnnxModel
 
 def predict(
     files: Annotated[list[Path], typer.Argument(help="ECG files in any format that ecgenough reads.")],
-    model: Annotated[Path, typer.Option("--model", help="The folder of a model or run, or an exported .onnx.")],
+    model: Annotated[
+        str,
+        typer.Option("--model", help="A name from `ecgenough models`, a model's or run's folder, or an .onnx file."),
+    ] = shipped.DEFAULT,
+    task: Annotated[
+        str | None, typer.Option("--task", help="Of a model that answers several tasks, only this one.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     as_fhir: Annotated[bool, typer.Option("--fhir", help="Print FHIR R4: a DiagnosticReport, or a Bundle.")] = False,
     rate: Annotated[
@@ -35,9 +43,10 @@ def predict(
     layout = _table_layout(rate, unit, leads, orientation, skip_columns)
     if as_json and as_fhir:
         raise WrongRequest("--json and --fhir are two ways to print; choose one.")
-    loaded, network, digest = _load(model)
+    loaded, network, digest = _load(model, task)
     ecgs = {str(file): _recording(file, layout) for file in _each_once(files)}
     answers: dict[str, Prediction] = {file: loaded.predict(ecg) for file, ecg in ecgs.items()}
+    task_name = loaded.card["task"] if isinstance(loaded, OnnxModel) else loaded.task
     for file, answer in answers.items():
         for note in answer.notes:
             say(f"{file}: {note}")
@@ -49,20 +58,22 @@ def predict(
         typer.echo(json.dumps([{"file": file, **answer.as_dict()} for file, answer in answers.items()], indent=2))
         return
     for file, answer in answers.items():
-        _print_prediction(file, answer)
+        _print_prediction(file, answer, columns_by_task(task_name, answer.classes))
 
 
-def _load(path: Path) -> tuple[Any, str, str]:
+def _load(model: str, task: str | None) -> tuple[Any, str, str]:
     """An exported model or one from its folder, its network, and the SHA-256 of its weights.
 
     PyTorch is loaded only where a folder asks for it.
     """
-    if path.is_file():
-        exported = OnnxModel.load(path)
+    if Path(model).is_file():
+        if task is not None:
+            raise WrongRequest(f"{model} answers as it was exported; leave out --task.")
+        exported = OnnxModel.load(model)
         return exported, str(exported.card["network"]), str(exported.card["weights_sha256"])
     module = import_module("ecgenough.model")
-    loaded = module.Model.load(path)
-    return loaded, loaded.recipe.network.name, module.weights_digest(path)
+    loaded = module.Model.load(model)
+    return loaded.for_task(task or loaded.task), loaded.recipe.network.name, module.weights_digest(model)
 
 
 def _each_once(files: list[Path]) -> list[Path]:
@@ -95,11 +106,15 @@ def _table_layout(
     return TableLayout(rate, unit, names, orientation, skip_columns=skip_columns)  # type: ignore[arg-type]
 
 
-def _print_prediction(file: str, answer: Prediction) -> None:
-    rows = zip(answer.classes, answer.titles, answer.probabilities, answer.thresholds, answer.calls, strict=True)
-    ranked = sorted(rows, key=lambda row: -row[2])
-    typer.secho(file, bold=True)
-    print_table(
-        ("class", "statement", "probability", "threshold", "call"),
-        [(name, title, f"{p:.3f}", f"{t:.3f}", "yes" if call else "no") for name, title, p, t, call in ranked],
-    )
+def _print_prediction(file: str, answer: Prediction, parts: dict[str, slice]) -> None:
+    rows = list(zip(answer.classes, answer.titles, answer.probabilities, answer.thresholds, answer.calls, strict=True))
+    for task, columns in parts.items():
+        ranked = sorted(rows[columns], key=lambda row: -row[2])
+        typer.secho(file if len(parts) == 1 else f"{file}: {task}", bold=True)
+        print_table(
+            ("class", "statement", "probability", "threshold", "call"),
+            [
+                (own_class(task, name), title, f"{p:.3f}", f"{t:.3f}", "yes" if call else "no")
+                for name, title, p, t, call in ranked
+            ],
+        )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgenough.datasets.joint import columns_by_task, joint_class, joint_name, part_names
 from ecgenough.errors import WrongRequest, nearest
 from ecgenough.formats.table import TableLayout
 
@@ -19,7 +20,8 @@ class Task:
 
     `labels` is float32 `[records, classes]` of 0 and 1. `listed` is bool `[records]`: the records that take part.
     `likelihoods`, where the annotators gave any, is float32 `[records, classes]` from 0 to 1, and 0 where the label is.
-    A binary task has exactly one class, its positive one. `titles` are the full names of the classes.
+    A binary task has exactly one class, its positive one. `titles` are the full names of the classes. In a joint task
+    (`joined`) a label is NaN where the record takes no part in the class's own task: it was never asked for there.
     """
 
     name: str
@@ -39,11 +41,51 @@ class Task:
         if self.titles and len(self.titles) != len(self.classes):
             raise WrongRequest(f'task "{self.name}" has {len(self.titles)} titles for {len(self.classes)} classes.')
         _check_shape(self.name, "labels", self.labels, (len(self.listed), len(self.classes)))
-        if not np.isin(self.labels, (0, 1)).all():
+        if not (np.isin(self.labels, (0, 1)) | (np.isnan(self.labels) & self.is_joint)).all():
             raise WrongRequest(f'task "{self.name}" has labels other than 0 and 1.')
         if self.likelihoods is not None:
             _freeze(self, "likelihoods", np.float32)
             _check_likelihoods(self)
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether this task is made of several."""
+        return len(columns_by_task(self.name, self.classes)) > 1
+
+
+def joined(tasks: Sequence[Task]) -> Task:
+    """One task of several over the same records; a record's labels are NaN in those it takes no part in.
+
+    It has likelihoods if all of them do.
+    """
+    likelihoods = [task.likelihoods for task in tasks if task.likelihoods is not None]
+    return Task(
+        name=joint_name([task.name for task in tasks]),
+        classes=tuple(joint_class(task.name, label) for task in tasks for label in task.classes),
+        labels=_side_by_side(tasks, [task.labels for task in tasks]),
+        listed=np.any([task.listed for task in tasks], axis=0),
+        likelihoods=_side_by_side(tasks, likelihoods) if len(likelihoods) == len(tasks) else None,
+        titles=tuple(title for task in tasks for title in task.titles or task.classes),
+    )
+
+
+def find_task(dataset: str, tasks: Mapping[str, Task], wanted: str) -> Task:
+    """The task `wanted` of a data set, or the joint task of those that it joins, such as form+rhythm.
+
+    Raises WrongRequest with the nearest name, for a task joined to itself, or where there are no labels at all.
+    """
+    if not tasks:
+        raise WrongRequest(
+            f"{dataset} has no labels to train on or to test with. Add a column of 0 and 1, or one of words named label; "
+            "without labels it can be prepared and pretrained on."
+        )
+    names = (wanted,) if wanted in tasks else part_names(wanted)
+    for name in names:
+        if name not in tasks:
+            raise WrongRequest(f'{dataset} has no task "{name}". {nearest(name, tasks)}')
+    if doubled := _doubled(names):
+        raise WrongRequest(f'task "{wanted}" names "{doubled}" twice; name each task once.')
+    return tasks[names[0]] if len(names) == 1 else joined([tasks[name] for name in names])
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,20 +134,8 @@ class Dataset:
         check_patients_are_whole(self.patients, self.folds.tolist())
 
     def task(self, name: str | None) -> Task:
-        """The task of that name, or the default one; see `find_task`."""
+        """The task of that name, the joint task of several (form+rhythm), or the default one; see `find_task`."""
         return find_task(self.name, self.tasks, self.default_task if name is None else name)
-
-
-def find_task(dataset: str, tasks: Mapping[str, Task], wanted: str) -> Task:
-    """The task `wanted` of a data set. Raises WrongRequest with the nearest name, or where there are no labels at all."""
-    if not tasks:
-        raise WrongRequest(
-            f"{dataset} has no labels to train on or to test with. Add a column of 0 and 1, or one of words named label; "
-            "without labels it can be prepared and pretrained on."
-        )
-    if wanted not in tasks:
-        raise WrongRequest(f'{dataset} has no task "{wanted}". {nearest(wanted, tasks)}')
-    return tasks[wanted]
 
 
 def check_patients_are_whole(patients: Sequence[str], folds: Sequence[int] | Sequence[str]) -> None:
@@ -132,8 +162,16 @@ def _check_likelihoods(task: Task) -> None:
     likelihoods = task.likelihoods
     assert likelihoods is not None
     _check_shape(task.name, "likelihoods", likelihoods, task.labels.shape)
-    if not ((likelihoods >= 0) & (likelihoods <= 1)).all() or ((likelihoods > 0) != (task.labels > 0)).any():
+    within = np.isnan(task.labels) | ((likelihoods >= 0) & (likelihoods <= 1))
+    if not within.all() or ((likelihoods > 0) != (task.labels > 0)).any():
         raise WrongRequest(f'task "{task.name}" has likelihoods outside 0 to 1, or not 0 exactly where the label is 0.')
+
+
+def _side_by_side(tasks: Sequence[Task], tables: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Tables `[records, classes]` of the tasks in one, NaN where a record takes no part in the table's task."""
+    nothing = np.float32(np.nan)
+    counted = [np.where(task.listed[:, None], table, nothing) for task, table in zip(tasks, tables, strict=True)]
+    return np.concatenate(counted, axis=1)
 
 
 def _check_shape(task: str, what: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:

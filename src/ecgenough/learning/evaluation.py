@@ -1,5 +1,6 @@
 """What a network says of records, and what that is worth."""
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +19,10 @@ Logits = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Answers:
-    """Logits and labels `[records, classes]`, in the order of the store rows `[records]`."""
+    """Logits and labels `[records, classes]`, in the order of the store rows `[records]`.
+
+    In a joint task a label is NaN where the record takes no part in the class's own task.
+    """
 
     rows: NDArray[np.int64]
     logits: Logits
@@ -27,6 +31,11 @@ class Answers:
     @property
     def probabilities(self) -> NDArray[np.float64]:
         return np.asarray(expit(self.logits), dtype=np.float64)
+
+    def of(self, columns: slice) -> "Answers":
+        """The answers to one task of a joint one: its columns, and the records that take part in it."""
+        counted = ~np.isnan(self.labels[:, columns]).any(axis=1)
+        return Answers(self.rows[counted], self.logits[counted, columns], self.labels[counted, columns])
 
 
 @torch.inference_mode()
@@ -42,8 +51,16 @@ def answer(network: Network, batches: Batches, precision: Any = None) -> Answers
     return Answers(torch.cat(rows).numpy(), torch.cat(logits).numpy(), torch.cat(labels).numpy())
 
 
-def validation_figures(answers: Answers) -> dict[str, float]:
-    """Loss (cross-entropy), macro AUC and macro average precision; NaN where no class has both outcomes."""
+def validation_figures(answers: Answers, parts: Sequence[slice]) -> dict[str, float]:
+    """Loss (cross-entropy), macro AUC and macro average precision, each the mean over the tasks whose columns are given.
+
+    NaN where no class of a task has both outcomes.
+    """
+    figures = [_figures(answers.of(columns)) for columns in parts]
+    return {name: float(np.mean([of_task[name] for of_task in figures])) for name in figures[0]}
+
+
+def _figures(answers: Answers) -> dict[str, float]:
     truth, logits = answers.labels, answers.logits
     cross_entropy = np.logaddexp(0, logits) - truth * logits
     labels = truth > 0.5

@@ -136,7 +136,8 @@ class Supervised:
             yield self.loss(module(batch.ecg).float(), batch.labels), len(batch.ecg)
 
     def figures(self, module: nn.Module) -> Row:
-        return validation_figures(answer(cast(Network, module), self.splits.validation, self.fabric.autocast()))
+        answers = answer(cast(Network, module), self.splits.validation, self.fabric.autocast())
+        return validation_figures(answers, self.splits.validation.parts)
 
 
 def fit(network: Network, loss: LossFunction, splits: Splits, recipe: Recipe, folder: Path, fabric: Fabric) -> Progress:

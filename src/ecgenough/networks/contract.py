@@ -1,5 +1,6 @@
 """What every network offers, so that transfer, explanation and export are written once."""
 
+import copy
 from collections.abc import Sequence
 
 import torch
@@ -90,6 +91,16 @@ class Network(nn.Module):
 
     def constrain(self) -> None:
         """Bring weights back within the bounds their family sets; called after every optimiser step. Most set none."""
+
+
+def with_outputs(network: Network, outputs: Sequence[int]) -> Network:
+    """A copy of the network that gives these of its outputs, in this order."""
+    chosen = copy.deepcopy(network)
+    chosen.reset_head(len(outputs))
+    with torch.no_grad():
+        chosen.head.weight.copy_(network.head.weight[list(outputs)])
+        chosen.head.bias.copy_(network.head.bias[list(outputs)])
+    return chosen
 
 
 def crop_mean(network: nn.Module, crops: Tensor) -> Tensor:

@@ -10,7 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ecgenough.networks.contract import Network
-from ecgenough.networks.layers import ChannelNorm, Dropout, Residual, SqueezeExcitation, conv_norm, he_normal
+from ecgenough.networks.layers import (
+    ChannelNorm,
+    Dropout,
+    Residual,
+    SqueezeExcitation,
+    ThriftyDropout,
+    conv_norm,
+    he_normal,
+)
 from ecgenough.recipe import Count
 
 Spectrum = Literal["linear", "inverse"]
@@ -89,7 +97,7 @@ class S4dLayer(nn.Module):
         super().__init__()
         self.norm = ChannelNorm(width)
         self.space = StateSpace(width, state, bidirectional, spectrum)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = ThriftyDropout(dropout)
         self.mix = nn.Conv1d(width, 2 * width, 1)
 
     def forward(self, signal: Tensor) -> Tensor:

@@ -56,6 +56,8 @@ def read_run(folder: Path, name: str | None = None) -> Run:
     if not (folder / shown / "metrics.json").is_file():
         raise WrongRequest(_without_figures(folder))
     data = _read_data(folder / "data.json")
+    if (folder / "tasks").is_dir():
+        raise WrongRequest(f"{folder} answers several tasks; report one of them, such as {_first(folder / 'tasks')}.")
     return Run(
         name=name or folder.name,
         folder=folder,
@@ -80,6 +82,10 @@ def _without_figures(folder: Path) -> str:
             "figures. Carry it over with ecgenough transfer and report that run."
         )
     return f"{folder} has no figures: test/metrics.json and validation/metrics.json are missing. Evaluate it first."
+
+
+def _first(folder: Path) -> Path:
+    return min(place for place in folder.iterdir() if place.is_dir())
 
 
 def _names(places: list[Path]) -> list[str]:

@@ -52,6 +52,12 @@ class Calibration:
         """Plain lists that JSON can hold."""
         return {"slope": list(self.slope), "intercept": list(self.intercept), "absent": list(self.absent)}
 
+    def of(self, columns: Sequence[int]) -> Self:
+        """The calibration of these of its classes, in this order."""
+        absent = tuple(place for place, column in enumerate(columns) if column in self.absent)
+        slope, intercept = (tuple(numbers[column] for column in columns) for numbers in (self.slope, self.intercept))
+        return type(self)(slope, intercept, absent)
+
     def apply(self, probabilities: ArrayLike) -> Floats:
         """Calibrated probabilities float64 [..., classes]. Raises Unscorable where the classes differ in number."""
         scores = checked_probabilities(probabilities)

@@ -5,12 +5,13 @@ Records of one patient resemble each other, so patients are what is drawn: with 
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ecgenough.scoring.metrics import Floats, Predictions, Unscorable
+from ecgenough.scoring.metrics import METRICS, Floats, Predictions, Unscorable
 
 RESAMPLES = 1000
 PERCENTILES = (2.5, 97.5)
@@ -61,6 +62,42 @@ def score(
             if column not in predictions.absent
         },
         "absent": [classes[column] for column in predictions.absent],
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """One of several tasks: which `rows` of all records take part in it, and what is true and said of those.
+
+    `labels` and `probabilities` [rows, classes], `thresholds` [classes].
+    """
+
+    rows: NDArray[np.int64]
+    labels: ArrayLike
+    probabilities: ArrayLike
+    thresholds: ArrayLike
+
+
+def score_together(
+    parts: Sequence[Part], patients: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
+) -> dict[str, Any]:
+    """The macro metrics averaged over several tasks, each {"value", "low", "high"}; every task counts alike.
+
+    Each task is measured on its own records of all `patients` [records]; in a resample all share the draw.
+    Raises Unscorable.
+    """
+    tasks = [(part.rows, Predictions(part.labels, part.probabilities, part.thresholds)) for part in parts]
+    whole = [predictions.measure().macro for _, predictions in tasks]
+    draws = [
+        [predictions.measure(weights[rows]).macro for rows, predictions in tasks]
+        for weights in patient_weights(patients, resamples, seed)
+    ]
+    return {
+        name: _interval(
+            float(np.mean([of_task[name] for of_task in whole])),
+            np.concatenate([np.mean([of_task[name] for of_task in block], axis=0) for block in draws]),
+        )
+        for name in METRICS
     }
 
 

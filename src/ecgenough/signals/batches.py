@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ecgenough.datasets.joint import columns_by_task
 from ecgenough.errors import WrongRequest
 from ecgenough.recipe import Recipe
 from ecgenough.signals.augmentation import Augmenter, share_of
@@ -44,6 +45,7 @@ class Batches:
 
     With `world` devices each makes its own Batches of the same rows with its `rank`, and gets its share of every batch,
     in evaluation too: join the answers by `Batch.rows`.
+    `parts` are the columns of each task that a joint task is made of; a label is NaN where a record takes no part.
     `placement` says in a sentence where the signals are; `identity` changes with the data.
     """
 
@@ -69,7 +71,9 @@ class Batches:
         self._leads, self._samples = store.signals.shape[1:]
         self._length = crop_samples(recipe, self._samples)
         self._time = torch.arange(self._length, device=device)
-        self._truth = np.asarray(store.task(task).labels[rows], dtype=np.float32)
+        about = store.task(task)
+        self.parts = tuple(columns_by_task(about.name, about.classes).values())
+        self._truth = np.asarray(about.labels[rows], dtype=np.float32)
         self._labels = torch.from_numpy(self._truth).to(device)
         self._targets = torch.from_numpy(_targets(store, rows, task, recipe)).to(device)
         self._rows = torch.from_numpy(rows).to(device)

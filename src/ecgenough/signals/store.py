@@ -110,7 +110,7 @@ class Store:
         )
 
     def task(self, name: str | None = None) -> Task:
-        """The task of that name, or the default one; see `find_task`."""
+        """The task of that name, the joint task of several (form+rhythm), or the default one; see `find_task`."""
         return find_task(self.name, self.tasks, self.default_task if name is None else name)
 
     def patient_hashes(self, rows: NDArray[np.int64]) -> NDArray[np.uint64]:

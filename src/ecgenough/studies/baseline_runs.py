@@ -73,6 +73,8 @@ def run_baseline(name: str, store: Store, task: str | None, out: Path, seed: int
     }
     if _finished(out, card):
         return out
+    if store.task(task).is_joint:
+        raise WrongRequest(f'a baseline answers one task at a time; "{card["task"]}" joins several.')
     remove_litter(out)
     division = divide(store, card["task"])
     check_scorable(store, card["task"], division.rows["validation"], store.validation_folds)

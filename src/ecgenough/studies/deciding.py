@@ -1,6 +1,6 @@
 """What the validation records decide beside the weights: how logits become probabilities, and probabilities calls."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ecgenough.learning.evaluation import Answers
@@ -17,18 +17,31 @@ class Decided(NamedTuple):
     untuned: tuple[str, ...]
 
 
-def decide(validation: Answers, classes: Sequence[str]) -> Decided:
-    """Calibrate on the validation records, then choose thresholds there; say which classes they could not decide."""
-    calibration = calibrate(validation)
-    calibrated = calibration.apply(validation.probabilities)
-    thresholds = choose_thresholds(validation.labels > 0.5, calibrated, rule="g_mean")
-    untuned = tuple(classes[column] for column in thresholds.absent)
+def decide(validation: Answers, classes: Sequence[str], parts: Iterable[slice] | None = None) -> Decided:
+    """Calibrate on the validation records, then choose thresholds there; say which classes they could not decide.
+
+    `parts` are the columns of the tasks that a joint task is made of, in order and without a gap: each task is decided
+    on the records that take part in it.
+    """
+    slopes: list[float] = []
+    intercepts: list[float] = []
+    values: list[float] = []
+    absent: list[int] = []
+    for columns in parts or [slice(0, len(classes))]:
+        answers = validation.of(columns)
+        calibration = calibrate(answers)
+        thresholds = choose_thresholds(answers.labels > 0.5, calibration.apply(answers.probabilities), rule="g_mean")
+        slopes += calibration.slope
+        intercepts += calibration.intercept
+        values += thresholds.values.tolist()
+        absent += [columns.start + column for column in thresholds.absent]
+    untuned = tuple(classes[column] for column in absent)
     if untuned:
         say(
             "without a positive or without a negative in validation, so neither calibrated nor given a threshold but "
             f"{UNDECIDED:g}: {', '.join(untuned)}"
         )
-    return Decided(calibration, tuple(map(float, thresholds.values)), untuned)
+    return Decided(Calibration(tuple(slopes), tuple(intercepts), tuple(absent)), tuple(values), untuned)
 
 
 def calibrate(validation: Answers) -> Calibration:

@@ -61,7 +61,7 @@ def write_data_flow(
         },
         "patients": {"all": len(set(store.patients)), **{n: len(set(patients[rows])) for n, rows in splits.items()}},
         "positives": {
-            label: {name: int(about.labels[rows, column].sum()) for name, rows in splits.items()}
+            label: {name: int((about.labels[rows, column] > 0.5).sum()) for name, rows in splits.items()}
             for column, label in enumerate(about.classes)
         },
         "folds": {name: sorted({int(fold) for fold in store.folds[rows]}) for name, rows in splits.items()},

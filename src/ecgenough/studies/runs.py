@@ -15,9 +15,10 @@ from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
 from ecgenough import networks
+from ecgenough.datasets.joint import columns_by_task, own_class
 from ecgenough.datasets.table import Task
 from ecgenough.ecg import STANDARD_LEADS
-from ecgenough.errors import WrongRequest
+from ecgenough.errors import WrongRequest, few
 from ecgenough.files import remove_litter, write_text
 from ecgenough.learning.evaluation import Answers, answer
 from ecgenough.learning.losses import build_loss
@@ -33,6 +34,7 @@ from ecgenough.signals.store import Store
 from ecgenough.studies.beginning import CHECKPOINT, RECIPE, begin, finished
 from ecgenough.studies.deciding import decide
 from ecgenough.studies.folders import write_data_flow, write_evaluation
+from ecgenough.studies.joint_runs import write_joint_evaluation, write_task_runs
 from ecgenough.studies.splits import (
     Division,
     check_scorable,
@@ -156,7 +158,8 @@ def _begun_as(model: Model, task: Task, recipe: Recipe) -> tuple[Network, Normal
     """The source's network with a fresh head for the task, reading the leads that the target has; and what to say."""
     network, normaliser, leads = model.network, model.normaliser, model.recipe.signal.leads
     network.reset_head(len(task.classes))
-    shared = [name for name in task.classes if name in model.classes]
+    known = {own_class(part, label) for part, columns in model.parts.items() for label in model.classes[columns]}
+    shared = [name for name in task.classes if name in known]
     messages = [f"{len(shared)} of {len(task.classes)} classes are also the source's: {', '.join(shared) or 'none'}."]
     if recipe.signal.leads != leads:
         kept = [leads.index(lead) for lead in recipe.signal.leads]
@@ -195,16 +198,21 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a model on folds of a store (its test folds unless told) and write the evaluation to `out`.
 
+    A model of a joint task is scored on each of its tasks, in a folder of its own below `out`, or on the one named.
     Raises WrongRequest where the task's classes are not the model's or the folds hold no record of the task.
     """
     model.check_it_answers()
-    fabric = open_fabric(model.recipe.training.precision, device)
+    # A CPU without bf16 arithmetic emulates it many times slower than it computes in float32.
+    precision = "auto" if model.recipe.training.precision == "bf16" else model.recipe.training.precision
+    fabric = open_fabric(precision, device)
     task = store.task(task_name or model.task)
     folds = tuple(folds) or store.test_folds
+    if model.is_joint:
+        model = model.for_task(task.name)
     if task.classes != model.classes:
         raise WrongRequest(
-            f'task "{task.name}" of {store.name} has the classes {", ".join(task.classes)}; '
-            f"the model knows {', '.join(model.classes)}. Choose its own task with --task, or transfer it first."
+            f'task "{task.name}" of {store.name} has the classes {few(task.classes)}; '
+            f"the model knows {few(model.classes)}. Choose its own task with --task, or transfer it first."
         )
     rows = store.rows(task.name, folds)
     if not len(rows):
@@ -222,6 +230,8 @@ def evaluate(
             f"{seen:,} of these {len(rows):,} records, or others of their patients, trained or chose this model: its "
             "figures on them are too good."
         )
+    if model.is_joint:
+        return write_joint_evaluation(out, out.joinpath, store, model, answers, folds)
     return write_evaluation(out, store, model, answers, folds, seen)
 
 
@@ -244,10 +254,8 @@ def _carry_out(run: Run, network: Network, about_transfer: dict[str, Any] | None
     validation = answer(network, splits.validation, run.fabric.autocast())
     model = _model(run, network, validation, progress)
     write_data_flow(run.out, run.store, run.task, run.division, model.untuned)
-    metrics = write_evaluation(
-        run.out / "validation", run.store, model, validation, run.store.validation_folds, len(validation.rows)
-    )
     write_text(run.out / RECIPE, run.recipe.to_yaml())
+    metrics = _write_validation(run, model, validation)
     if about_transfer:
         write_text(run.out / "transfer.json", json.dumps(about_transfer, indent=2) + "\n")
     model.save(run.out / "model")
@@ -257,9 +265,18 @@ def _carry_out(run: Run, network: Network, about_transfer: dict[str, Any] | None
     )
 
 
+def _write_validation(run: Run, model: Model, validation: Answers) -> dict[str, Any]:
+    folder, folds = run.out / "validation", run.store.validation_folds
+    if not model.is_joint:
+        return write_evaluation(folder, run.store, model, validation, folds, len(validation.rows))
+    write_task_runs(run.out, run.store, run.division, model)
+    place = lambda name: run.out / "tasks" / name / "validation"  # noqa: E731
+    return write_joint_evaluation(folder, place, run.store, model, validation, folds)
+
+
 def _model(run: Run, network: Network, validation: Answers, progress: Progress) -> Model:
     about = run.store.task(run.task)
-    decided = decide(validation, about.classes)
+    decided = decide(validation, about.classes, columns_by_task(about.name, about.classes).values())
     earlier = run.source.model if run.source else None
     waveforms, patients = run.store.hashes[run.learned_from], run.store.patient_hashes(run.learned_from)
     return Model(

@@ -90,8 +90,8 @@ def split_rows(store: Store, task: str | None, leave_out: str | None = None) -> 
 
 def check_scorable(store: Store, task: str, rows: Rows, folds: Sequence[int]) -> None:
     """Raise WrongRequest where no class can be told apart on these rows, which are those of `folds`."""
-    positives = store.task(task).labels[rows].sum(axis=0)
-    if not ((positives > 0) & (positives < len(rows))).any():
+    labels = store.task(task).labels[rows]
+    if not ((labels == 1).any(axis=0) & (labels == 0).any(axis=0)).any():
         raise WrongRequest(
             f"no class of {task} has both positives and negatives in fold {listed_folds(folds)} of {store.name}, so "
             "nothing can be chosen or scored there. Use other folds, or another task."

@@ -1,0 +1,66 @@
+"""What a usable recording lacks of what a model was shown in training, in sentences: length, leads, and range."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgenough.ecg import Ecg
+from ecgenough.recipe import Signal
+from ecgenough.signals.conditioning import FLAT
+
+SHORT = 0.5  # of what was shown in training
+HELD = 0.04  # seconds; no wave of a heart stays on its very summit as long
+HIGH = 2.0  # mV; below it an amplifier has not reached its end
+
+
+def limits(ecg: Ecg, settings: Signal, windows: int) -> tuple[str, ...]:
+    """Sentences on what makes an answer about `ecg` worth less than those a model was tested on.
+
+    `windows` is how many stretches of `settings.duration` the answer is the mean of.
+    """
+    chosen = ecg.select(settings.leads)
+    derived = [lead for lead in settings.leads if lead not in ecg.leads]
+    flat = [lead for lead, row in zip(chosen.leads, chosen.signal, strict=True) if np.ptp(_whole(row)) < FLAT]
+    cut = [lead for lead, row in zip(chosen.leads, chosen.signal, strict=True) if is_saturated(_whole(row), ecg.rate)]
+    return (
+        *_of_length(ecg.duration, settings.duration, windows),
+        *([f"{_named(derived)} {_is(derived)} derived from leads I and II."] if derived else []),
+        *([f"{_named(flat)} {_is(flat)} flat: is an electrode off?"] if flat else []),
+        *([f"{_named(cut)} {_is(cut)} cut off at the end of the amplifier's range."] if cut else []),
+    )
+
+
+def is_saturated(signal: NDArray[np.float32], rate: float) -> bool:
+    """Whether a lead in mV `[samples]` rests on its largest voltage, of 2 mV or more, for 40 ms at a stretch."""
+    height = np.abs(signal)
+    if not signal.size or height.max() < HIGH:
+        return False
+    at_end = np.concatenate([[0], (height > height.max() - FLAT).astype(np.int8), [0]])
+    begins, ends = np.flatnonzero(np.diff(at_end) == 1), np.flatnonzero(np.diff(at_end) == -1)
+    return bool((ends - begins).max() >= max(round(HELD * rate), 3))
+
+
+def _of_length(seconds: float, shown: float, windows: int) -> list[str]:
+    if windows > 1:
+        return [f"It lasts {seconds:.3g} s; the answer is the mean over {windows} windows of {shown:g} s."]
+    if seconds < SHORT * shown:
+        return [
+            f"It lasts {seconds:.3g} s, less than half of the {shown:g} s the model knows: do not rely on the answer."
+        ]
+    if seconds < shown - 0.05:
+        return [f"It lasts {seconds:.3g} s, less than the {shown:g} s the model knows."]
+    return []
+
+
+def _whole(row: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The samples of a lead that were not lost."""
+    return row[np.isfinite(row)]
+
+
+def _named(leads: Sequence[str]) -> str:
+    return ("Lead " if len(leads) == 1 else "Leads ") + ", ".join(leads)
+
+
+def _is(leads: Sequence[str]) -> str:
+    return "is" if len(leads) == 1 else "are"
