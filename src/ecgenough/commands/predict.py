@@ -46,6 +46,7 @@ def predict(
     loaded, network, digest = _load(model, task)
     ecgs = {str(file): _recording(file, layout) for file in _each_once(files)}
     answers: dict[str, Prediction] = {file: loaded.predict(ecg) for file, ecg in ecgs.items()}
+    task_name = loaded.card["task"] if isinstance(loaded, OnnxModel) else loaded.task
     for file, answer in answers.items():
         for note in answer.notes:
             say(f"{file}: {note}")
