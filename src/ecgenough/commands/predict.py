@@ -58,22 +58,22 @@ def predict(
         typer.echo(json.dumps([{"file": file, **answer.as_dict()} for file, answer in answers.items()], indent=2))
         return
     for file, answer in answers.items():
-        _print_prediction(file, answer, columns_by_task(loaded.task, loaded.classes))
+        _print_prediction(file, answer, columns_by_task(task_name, answer.classes))
 
 
-def _load(name_or_path: str, task: str | None) -> tuple[Any, str, str]:
-    """An exported model, one that is shipped or one of a folder; its network, and the SHA-256 of its weights.
+def _load(model: str, task: str | None) -> tuple[Any, str, str]:
+    """An exported model or one from its folder, its network, and the SHA-256 of its weights.
 
-    PyTorch is loaded only where the model is no ONNX file.
+    PyTorch is loaded only where a folder asks for it.
     """
-    if Path(name_or_path).is_file():
+    if Path(model).is_file():
         if task is not None:
-            raise WrongRequest("--task is for models in folders; export the model of that task alone instead.")
-        exported = OnnxModel.load(Path(name_or_path))
+            raise WrongRequest(f"{model} answers as it was exported; leave out --task.")
+        exported = OnnxModel.load(model)
         return exported, str(exported.card["network"]), str(exported.card["weights_sha256"])
     module = import_module("ecgenough.model")
-    loaded = module.Model.load(name_or_path)
-    return loaded.for_task(task or loaded.task), loaded.recipe.network.name, module.weights_digest(name_or_path)
+    loaded = module.Model.load(model)
+    return loaded.for_task(task or loaded.task), loaded.recipe.network.name, module.weights_digest(model)
 
 
 def _each_once(files: list[Path]) -> list[Path]:

@@ -292,15 +292,6 @@ def _write_validation(run: Run, model: Model, validation: Answers) -> dict[str, 
     return write_joint_evaluation(folder, place, run.store, model, validation, folds)
 
 
-def _write_validation(run: Run, model: Model, validation: Answers) -> dict[str, Any]:
-    folder, folds = run.out / "validation", run.store.validation_folds
-    if not model.is_joint:
-        return write_evaluation(folder, run.store, model, validation, folds, len(validation.rows))
-    write_task_runs(run.out, run.store, run.division, model)
-    place = lambda name: run.out / "tasks" / name / "validation"  # noqa: E731
-    return write_joint_evaluation(folder, place, run.store, model, validation, folds)
-
-
 def _model(run: Run, network: Network, validation: Answers, progress: Progress) -> Model:
     about = run.store.task(run.task)
     decided = decide(validation, about.classes, columns_by_task(about.name, about.classes).values())
