@@ -123,8 +123,11 @@ class Model:
         ]
 
     def logits(self, ecg: Ecg) -> NDArray[np.float64]:
-        """What the network gives for one recording, before calibration: `[classes]`. Raises as `predict` does."""
-        return np.asarray(self._logits(windows(ecg, self.recipe.signal)).mean(axis=0))
+        """What the network gives for the first window of a recording, before calibration: `[classes]`.
+
+        Raises as `predict` does.
+        """
+        return np.asarray(self._logits(windows(ecg, self.recipe.signal)[:1])[0])
 
     def _doubts(self, ecg: Ecg, shown: Sequence[Window]) -> tuple[str, ...]:
         bridged, clipped = (sum(getattr(window, lost) for window in shown) for lost in ("bridged", "clipped"))

@@ -234,3 +234,11 @@ def test_real_ecgs_are_answered_alike(real_data: Path, make_model: Make) -> None
     assert len(paths) == 20
     model = make_model("s4d_hybrid", "signal.filter={kind: band-pass}")
     assert_alike(model, exported(model), *[read(path) for path in paths])
+
+
+def test_a_long_recording_gets_the_same_mean_over_windows(make_model: Make) -> None:
+    model = make_model("s4d_hybrid")
+    ecg = simulate([Case()], duration=31.0).ecg(0)
+    expected, given_answer = model.predict(ecg), exported(model).predict(ecg)
+    assert given_answer.probabilities == pytest.approx(expected.probabilities, abs=1e-4)
+    assert given_answer.notes == expected.notes

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
+from scipy.special import expit, logit
 
 from ecgenough.ecg import Ecg
 from ecgenough.errors import EcgenoughError, WrongRequest
@@ -15,13 +16,17 @@ from ecgenough.prediction import Prediction
 from ecgenough.recipe import Signal
 from ecgenough.serving.onnx_file import CARD, CARD_FORMAT, check_self_contained, read_onnx
 from ecgenough.signals.conditioning import Conditioned, condition_batch, resampled, usable
+from ecgenough.signals.limits import limits
 from ecgenough.signals.plausibility import beat_height, notes
 from ecgenough.signals.store import to_microvolts
+from ecgenough.signals.windows import over_windows
 
 try:
     import onnxruntime
 except ImportError:
     onnxruntime = None
+
+_NEAREST = 1e-7  # to 0 or 1: a float32 probability cannot tell what is nearer
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,13 +66,24 @@ class OnnxModel:
 
     def predict(self, ecg: Ecg) -> Prediction:
         """What `Model.predict` says, within 1e-4. Raises BrokenRecord where the recording cannot be used."""
-        found = usable(ecg, self.signal)
-        ready = self._ready(found.signal, ecg.rate)
-        _, clipped = to_microvolts(ready.conditioned.signal)
-        doubts = notes(found.bridged, int(clipped[0]), float(beat_height(found.signal, found.rate)))
-        return replace(self.prediction(self.run(ready.input)[0][0]), notes=doubts)
+        shown = over_windows(ecg, self.signal, self._answer)
+        # Calibration is a line in logits, so the mean may as well be taken after it.
+        chances = expit(
+            np.mean([logit(np.clip(answer.probabilities, _NEAREST, 1 - _NEAREST)) for answer in shown], axis=0)
+        )
+        bridged, clipped = sum(answer.bridged for answer in shown), sum(answer.clipped for answer in shown)
+        doubts = notes(bridged, clipped, float(np.median([answer.height for answer in shown])))
+        said = (*limits(ecg, self.signal, len(shown)), *doubts)
+        return replace(self.prediction(shown[0].probabilities if len(shown) == 1 else np.asarray(chances)), notes=said)
 
-    def prediction(self, probabilities: NDArray[np.float32]) -> Prediction:
+    def _answer(self, window: Ecg) -> "_Answer":
+        found = usable(window, self.signal)
+        ready = self._ready(found.signal, window.rate)
+        _, clipped = to_microvolts(ready.conditioned.signal)
+        height = float(beat_height(found.signal, found.rate))
+        return _Answer(self.run(ready.input)[0][0].astype(np.float64), found.bridged, int(clipped[0]), height)
+
+    def prediction(self, probabilities: NDArray[np.floating[Any]]) -> Prediction:
         """The answer that probabilities `[classes]` of the graph stand for."""
         return Prediction(
             classes=tuple(self.card["classes"]),
@@ -95,6 +111,16 @@ class OnnxModel:
         """Probabilities and logits `[batch, classes]` of `conditioned` ECGs of one length, `[batch, leads, samples]`."""
         probabilities, logits = self.session.run(["probabilities", "logits"], {"ecg": ecgs})
         return probabilities, logits
+
+
+@dataclass(frozen=True, eq=False)
+class _Answer:
+    """Probabilities `[classes]` of one window, and what makes one doubt them."""
+
+    probabilities: NDArray[np.float64]
+    bridged: int
+    clipped: int
+    height: float
 
 
 @dataclass(frozen=True, eq=False)

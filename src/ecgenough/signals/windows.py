@@ -1,8 +1,9 @@
 """A recording longer than what a network was shown: windows evenly spaced from its start to its end."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from math import ceil
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from ecgenough.signals.conditioning import MARGIN, condition_batch, usable
 from ecgenough.signals.plausibility import beat_height
 from ecgenough.signals.store import to_microvolts
 
+Read = TypeVar("Read")
 SLACK = 0.1  # of a window: that much of a recording may stay unseen before another window is added
 
 
@@ -41,18 +43,26 @@ class Window:
 def windows(ecg: Ecg, settings: Signal) -> list[Window]:
     """The recording in windows of `settings.duration`, each conditioned as a recording of that length would be.
 
+    Raises BrokenRecord where none can be used.
+    """
+    return over_windows(ecg, settings, lambda piece: _window(piece, settings))
+
+
+def over_windows(ecg: Ecg, settings: Signal, read: Callable[[Ecg], Read]) -> list[Read]:
+    """What `read` makes of each window of the recording.
+
     Windows that cannot be used, as where the electrodes were not yet attached, are left out. Raises BrokenRecord, for
     the reason of the first, where none can.
     """
-    shown, reasons = [], []
+    made, reasons = [], []
     for piece in _pieces(ecg, settings):
         try:
-            shown.append(_window(piece, settings))
+            made.append(read(piece))
         except BrokenRecord as reason:
             reasons.append(reason)
-    if not shown:
+    if not made:
         raise reasons[0]
-    return shown
+    return made
 
 
 def _window(piece: Ecg, settings: Signal) -> Window:
