@@ -52,9 +52,12 @@ def test_failed_cells_end_in_one_sentence_and_status_1(
     simulated: Path, tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     summary = Summary(12, {"0123456789abcdef": "the training loss is nan in epoch 1."})
+    reported: list[Path] = []
     monkeypatch.setattr(command, "run_study", lambda *_, **__: summary)
+    monkeypatch.setattr(command, "write_study_report", reported.append)
     study = _small(tmp_path, simulated, tiny)
     assert _run(monkeypatch, str(study), "--out", str(tmp_path / "out")) == 1
+    assert reported == [tmp_path / "out"]  # of the cells that are done
     complaint = capsys.readouterr().err
     assert (
         "1 of 12 cells failed, the first (0123456789abcdef) because: the training loss is nan in epoch 1." in complaint
