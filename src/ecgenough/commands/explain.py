@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from ecgenough import shipped
 from ecgenough.errors import WrongRequest
 from ecgenough.formats import read
 from ecgenough.model import Model
@@ -14,15 +15,17 @@ from ecgenough.serving.explanation_files import write_explanation
 
 def explain(
     file: Annotated[Path, typer.Argument(help="An ECG file in any format that says what its numbers mean.")],
-    model: Annotated[Path, typer.Option("--model", help="The folder of a trained model or run.")],
     out: Annotated[Path, typer.Option("--out", help="A .png, .svg or .html to draw, or .json or .npz.")],
+    model: Annotated[
+        str, typer.Option("--model", help="A name from `ecgenough models`, or the folder of a trained model or run.")
+    ] = shipped.DEFAULT,
     label: Annotated[str | None, typer.Option("--class", help="The class; the likeliest unless told.")] = None,
     method: Annotated[
         str, typer.Option("--method", help="integrated-gradients, grad-cam or occlusion.")
     ] = "integrated-gradients",
 ) -> None:
     """Show on the ECG what a model's answer rests on: a colour along the trace, lead by lead."""
-    if model.is_file():
+    if Path(model).is_file():
         raise WrongRequest(f"{model} is a file; an explanation needs the model's folder, whose gradients it follows.")
     explanation = explained(Model.load(model), read(file), label, method)
     written = write_explanation(explanation, out)

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from ecgenough.errors import WrongRequest, nearest
+from ecgenough.commands.arguments import ModelFolder
+from ecgenough.errors import WrongRequest, few, nearest
 from ecgenough.formats import read
 from ecgenough.model import Model, weights_digest
 from ecgenough.serving.export import export_onnx
@@ -17,7 +18,7 @@ TARGETS = ("onnx",)
 
 
 def export(
-    model: Annotated[Path, typer.Argument(help="The folder of a trained model or run.")],
+    model: ModelFolder,
     out: Annotated[Path, typer.Option("--out", help="The file to write, such as model.onnx.")],
     to: Annotated[str, typer.Option("--to", help="The format; so far onnx.")] = "onnx",
     int8: Annotated[bool, typer.Option("--int8", help="Quantise weights and activations to 8 bits.")] = False,
@@ -45,4 +46,4 @@ def _tell(exported: OnnxModel, out: Path) -> None:
     typer.echo(f"{card['network']} as ONNX ({card['precision']}, {out.stat().st_size / 1e6:.1f} MB): {out}")
     typer.echo(f"Goes in: {', '.join(card['leads'])} in mV at {card['rate']:g} Hz, [batch, leads, samples].")
     typer.echo(f"Before it: {', '.join(card['before'])}. Inside: {', '.join(card['inside'])}.")
-    typer.echo(f"Comes out: probabilities of {', '.join(card['classes'])}.")
+    typer.echo(f"Comes out: probabilities of {few(card['classes'])}.")
