@@ -69,8 +69,11 @@ def test_values_go_where_their_keys_say_whatever_their_order() -> None:
     [
         ("optimizer.learning_rat: {low: 1, high: 2}", 'unknown. Nearest: "optimizer.learning_rate".'),
         ("network.options.layer: {choices: [1]}", 'key "network.options.layer" is unknown. Nearest: "layers".'),
-        ("network.options.hidden: {choices: [128, much]}", 'key "network.options.hidden": input should be'),
-        ("training.epochs: {low: 0, high: 3}", "greater than or equal to 1 (it is 0)"),
+        (
+            "network.options.hidden: {choices: [128, much]}",
+            'key "network.options.hidden" is "much"; it must be a whole number',
+        ),
+        ("training.epochs: {low: 0, high: 3}", 'key "training.epochs" is 0; it must be at least 1'),
         ("optimizer.learning_rate: {low: 2, high: 1}", "low must be below high"),
         ("optimizer.learning_rate: {low: 0, high: 1, log: true}", "log needs a low above 0"),
         ("optimizer.learning_rate: {low: 0.1, high: 1, lag: true}", 'Nearest: "log"'),

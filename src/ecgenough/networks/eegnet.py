@@ -1,6 +1,7 @@
 """EEGNet: few weights, one bank of temporal filters shared by all leads."""
 
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, cast
 
 import torch
 from pydantic import Field
@@ -66,6 +67,17 @@ class EegNet(Network):
 
     def lead_weights(self) -> list[tuple[nn.Module, str, int]]:
         return [(self.mixture, "weight", 2)]
+
+    @torch.no_grad()
+    def keep_leads(self, kept: Sequence[int]) -> None:
+        """As for every network. A silent lead is a constant after the temporal norm; the next norm's mean takes it over."""
+        norm = cast(nn.BatchNorm2d, self.temporal[2])
+        mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
+        silence = norm.bias - norm.weight * mean / (variance + norm.eps).sqrt()
+        dropped = [lead for lead in range(self.leads) if lead not in kept]
+        lost = self.mixture.weight[:, 0, dropped, 0].sum(dim=1) * silence.repeat_interleave(CHANNELS // FILTERS)
+        cast(Tensor, self.after_mixture[0].running_mean).sub_(lost)
+        super().keep_leads(kept)
 
     @torch.no_grad()
     def constrain(self) -> None:
