@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ecgenough import cli
 from ecgenough.cli import COMMANDS, main
 
 README = Path(__file__).parent.parent / "README.md"
@@ -94,6 +95,13 @@ def test_ctrl_c_is_one_sentence(simulated: Path, tmp_path: Path) -> None:
     assert said.endswith("ecgenough: stopped. What was finished is kept; the same command goes on from there.\n")
 
 
+def test_only_what_goes_on_says_so_when_stopped(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert set(cli.RESUMED) <= set(COMMANDS)
+    for command, goes_on in (("train", True), ("predict", False)):
+        monkeypatch.setattr(sys, "argv", ["ecgenough", command, "train"])
+        assert ("goes on" in cli._stopped()) == goes_on
+
+
 @pytest.mark.parametrize("command", ["datasets", "networks", "recipes"])
 def test_lists_name_what_there_is(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -127,7 +135,8 @@ def test_lists_name_what_there_is(
         (["train", "ptb-xl", "--from", "{empty}", "--out", "o"], 2, "ptbxl_database.csv is not in"),
         (["train", "ptb-xl", "--from", "{superclasses}", "--device", "cuda", "--out", "o"], 2, "cuda"),
         (["prepare", "my.csv"], 2, "my.csv"),
-        (["predict", "{empty}/a.hea", "--model", "{empty}"], 2, "holds no model"),
+        (["predict", "{superclasses}/ptbxl_database.csv", "--model", "{empty}"], 2, "holds no model"),
+        (["predict", "{empty}/a.hea"], 2, "a.hea is not there"),
         (["report", "{empty}", "--out", "r.html"], 2, "empty"),
         (["simulate", "o", "--kind", "embolisms"], 2, "embolism"),
         (["train", "ptb-xl"], 2, "--out"),

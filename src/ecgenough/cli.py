@@ -75,8 +75,8 @@ def ecgenough() -> None:
 
 def main() -> NoReturn:
     """Run the command line. Exit status: 0 done, 1 the work failed, 2 the request was wrong."""
-    signal.signal(signal.SIGTERM, lambda *_: _stop(_STOPPED, 143))
-    signal.signal(signal.SIGINT, lambda *_: _stop(_STOPPED, 130))
+    signal.signal(signal.SIGTERM, lambda *_: _stop(_stopped(), 143))
+    signal.signal(signal.SIGINT, lambda *_: _stop(_stopped(), 130))
     try:
         app()
     except EcgenoughError as error:
@@ -90,7 +90,21 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-_STOPPED = "stopped. What was finished is kept; the same command goes on from there."
+RESUMED = (
+    "demo",
+    "fetch",
+    "prepare",
+    "train",
+    "pretrain",
+    "transfer",
+    "study",
+    "tune",
+)  # go on where they were stopped
+
+
+def _stopped() -> str:
+    resumed = any(command in sys.argv[1:2] for command in RESUMED)
+    return "stopped. What was finished is kept; the same command goes on from there." if resumed else "stopped."
 
 
 def _stop(sentence: str, status: int) -> NoReturn:

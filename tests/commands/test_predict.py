@@ -112,3 +112,25 @@ def test_a_file_named_twice_is_answered_once_and_said_to_be(
     said = capsys.readouterr()
     assert [answer["file"] for answer in json.loads(said.out)] == ["a.hea", "gap.hea"]
     assert "a.hea is named 2 times and answered once." in said.err
+
+
+def test_a_refused_file_is_named_and_spoils_no_other(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_wfdb(folder, "few", Ecg(np.ones((2, 1000), np.float32).cumsum(axis=1) % 7, 100, ("I", "V1")))
+    assert _predict(monkeypatch, folder, "few.hea", "a.hea", "--json") == 1
+    said = capsys.readouterr()
+    refused, answered = json.loads(said.out)
+    assert (refused["file"], answered["file"]) == ("few.hea", "a.hea")
+    assert refused["error"].startswith("few.hea: lead II is absent")
+    assert len(answered["classes"]) == 1
+    assert "1 of 2 files were refused; few.hea: lead II" in " ".join(said.err.split())
+    assert _predict(monkeypatch, folder, "few.hea") == 1
+    assert capsys.readouterr().err.startswith("ecgenough: few.hea: lead II is absent")
+
+
+def test_the_table_carries_its_doubts(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _predict(monkeypatch, folder, "gap") == 0
+    assert "! gap: 300 of its samples are absent" in " ".join(capsys.readouterr().out.split())

@@ -11,7 +11,7 @@ from ecgenough import shipped
 from ecgenough.commands.tables import print_table
 from ecgenough.datasets.joint import columns_by_task, own_class
 from ecgenough.ecg import Ecg
-from ecgenough.errors import WrongRequest
+from ecgenough.errors import BrokenRecord, WrongRequest
 from ecgenough.formats import is_there, read, states_itself
 from ecgenough.formats.table import TableLayout
 from ecgenough.prediction import Prediction
@@ -43,22 +43,50 @@ def predict(
     layout = _table_layout(rate, unit, leads, orientation, skip_columns)
     if as_json and as_fhir:
         raise WrongRequest("--json and --fhir are two ways to print; choose one.")
+    named = _each_once(files)
+    for file in named:
+        _check_request(file, layout)
     loaded, network, digest = _load(model, task)
-    ecgs = {str(file): _recording(file, layout) for file in _each_once(files)}
-    answers: dict[str, Prediction] = {file: loaded.predict(ecg) for file, ecg in ecgs.items()}
-    task_name = loaded.card["task"] if isinstance(loaded, OnnxModel) else loaded.task
-    for file, answer in answers.items():
+    answers, refused = _answers(loaded, named, layout)
+    if as_fhir:
+        _say_notes(answers)
+        reports = [diagnostic_report(answer, ecg, network, digest) for ecg, answer in answers.values()]
+        typer.echo(json.dumps(reports[0] if len(reports) == 1 else bundle(reports), indent=2))
+    elif as_json:
+        _say_notes(answers)
+        said = {file: answer.as_dict() for file, (_, answer) in answers.items()}
+        said |= {file: {"error": sentence} for file, sentence in refused.items()}
+        typer.echo(json.dumps([{"file": str(file), **said[str(file)]} for file in named], indent=2))
+    else:
+        task_name = loaded.card["task"] if isinstance(loaded, OnnxModel) else loaded.task
+        for name, (_, answer) in answers.items():
+            _print_prediction(name, answer, columns_by_task(task_name, answer.classes))
+    if refused:
+        first = next(iter(refused.values()))
+        raise BrokenRecord(first if len(named) == 1 else f"{len(refused)} of {len(named)} files were refused; {first}")
+
+
+def _answers(
+    model: Any, files: list[Path], layout: TableLayout | None
+) -> tuple[dict[str, tuple[Ecg, Prediction]], dict[str, str]]:
+    """What the model says of each recording, and the sentence for each that cannot be used."""
+    answers, refused = {}, {}
+    for file in files:
+        try:
+            ecg = read(file, layout)
+            answers[str(file)] = ecg, model.predict(ecg)
+        except BrokenRecord as error:
+            sentence = str(error)
+            refused[str(file)] = sentence if file.name in sentence else f"{file}: {sentence}"
+            if len(files) > 1:
+                say(f"refused: {refused[str(file)]}")
+    return answers, refused
+
+
+def _say_notes(answers: dict[str, tuple[Ecg, Prediction]]) -> None:
+    for file, (_, answer) in answers.items():
         for note in answer.notes:
             say(f"{file}: {note}")
-    if as_fhir:
-        reports = [diagnostic_report(answer, ecgs[file], network, digest) for file, answer in answers.items()]
-        typer.echo(json.dumps(reports[0] if len(reports) == 1 else bundle(reports), indent=2))
-        return
-    if as_json:
-        typer.echo(json.dumps([{"file": file, **answer.as_dict()} for file, answer in answers.items()], indent=2))
-        return
-    for file, answer in answers.items():
-        _print_prediction(file, answer, columns_by_task(task_name, answer.classes))
 
 
 def _load(model: str, task: str | None) -> tuple[Any, str, str]:
@@ -82,7 +110,7 @@ def _each_once(files: list[Path]) -> list[Path]:
     return list(dict.fromkeys(files))
 
 
-def _recording(file: Path, layout: TableLayout | None) -> Ecg:
+def _check_request(file: Path, layout: TableLayout | None) -> None:
     if not is_there(file):
         raise WrongRequest(f"{file} {'is a folder, not a recording' if file.is_dir() else 'is not there'}.")
     if layout is not None and states_itself(file):
@@ -90,7 +118,6 @@ def _recording(file: Path, layout: TableLayout | None) -> Ecg:
             f"{file} states its rate, unit and leads itself; leave out --rate, --unit, --leads, --orientation and "
             "--skip-columns, which are for tables of numbers."
         )
-    return read(file, layout)
 
 
 def _table_layout(
@@ -107,6 +134,8 @@ def _table_layout(
 
 
 def _print_prediction(file: str, answer: Prediction, parts: dict[str, slice]) -> None:
+    for note in answer.notes:
+        typer.secho(f"! {file}: {note}")
     rows = list(zip(answer.classes, answer.titles, answer.probabilities, answer.thresholds, answer.calls, strict=True))
     for task, columns in parts.items():
         ranked = sorted(rows[columns], key=lambda row: -row[2])

@@ -9,7 +9,7 @@ from ecgenough.ecg import Ecg
 from ecgenough.recipe import Signal
 from ecgenough.signals.conditioning import FLAT
 
-SHORT = 0.5  # of what was shown in training
+SHORT, LONG = 0.5, 6.0  # of what was shown in training
 HELD = 0.04  # seconds; no wave of a heart stays on its very summit as long
 HIGH = 2.0  # mV; below it an amplifier has not reached its end
 
@@ -43,7 +43,8 @@ def is_saturated(signal: NDArray[np.float32], rate: float) -> bool:
 
 def _of_length(seconds: float, shown: float, windows: int) -> list[str]:
     if windows > 1:
-        return [f"It lasts {seconds:.3g} s; the answer is the mean over {windows} windows of {shown:g} s."]
+        mean = f"It lasts {seconds:.4g} s; the answer is the mean over {windows} windows of {shown:g} s."
+        return [mean if seconds <= LONG * shown else f"{mean} What passes within it may be lost in the mean."]
     if seconds < SHORT * shown:
         return [
             f"It lasts {seconds:.3g} s, less than half of the {shown:g} s the model knows: do not rely on the answer."

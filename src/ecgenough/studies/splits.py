@@ -107,7 +107,10 @@ def refuse_overlap(model: Model, store: Store, task: str | None = None) -> None:
     rows = np.flatnonzero(about.listed)
     if model.task == PRETRAINED:  # it has seen no label, so only what it will be tested on must be new to it
         rows = rows[np.isin(store.folds[rows], store.test_folds)]
-    way_out = f"Train the source without these patients: --leave-out {about.name}."
+    way_out = (
+        f"Carry it over to another collection, or train a source of your own without these patients: ecgenough train "
+        f"... --leave-out {about.name}."
+    )
     records = rows[np.isin(store.hashes[rows], model.seen)]
     if len(records):
         raise WrongRequest(
