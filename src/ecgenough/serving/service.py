@@ -23,6 +23,7 @@ from ecgenough.serving.answers import Complaint, EcgAnswer, PredictAnswer, Recor
 from ecgenough.serving.batching import Batcher
 from ecgenough.serving.door import Door, Metrics, State
 from ecgenough.serving.limits import Limits
+from ecgenough.serving.page_routes import add_page
 from ecgenough.serving.reading import Readers
 from ecgenough.serving.uploads import recordings, save, table_layout
 
@@ -107,11 +108,12 @@ def build_app(model: Model, name: str, limits: Limits | None = None, token: str 
         lifespan=lifespan,
     )
     _add_routes(app, service)
+    page = add_page(app)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(EcgenoughError, _on_error)
     app.add_exception_handler(HTTPException, _on_http)
     routes = frozenset(app.openapi()["paths"])
-    return Door(app, service.state, service.metrics, limits, token, routes), service
+    return Door(app, service.state, service.metrics, limits, token, routes | page, page), service
 
 
 def _add_routes(app: FastAPI, service: Service) -> None:
