@@ -36,7 +36,7 @@ export function measured({ x, y }, { speed, gain }) {
  */
 export function layCalipers({ drawing, sheet, view }, before, changed) {
   const lines = before ?? {
-    x: [sheet.left + view.speed, sheet.left + 2 * view.speed], y: [sheet.height / 3, sheet.height / 3 + view.gain],
+    x: [sheet.left + 1.5 * view.speed, sheet.left + 2.5 * view.speed], y: [3, 3 + view.gain],
   };
   const marks = ["x", "x", "y", "y"].map((axis, index) => mark(axis, index % 2, sheet));
   const cover = svg("rect", { class: "cover", width: sheet.width, height: sheet.height, fill: "transparent" });

@@ -68,14 +68,21 @@ const current = () => recordings[Number(at("recording").value)];
 
 /** Draw the paper anew. */
 function redraw() {
-  const focused = document.activeElement?.closest?.("#papers [data-lead]")?.dataset.lead;
+  const focused = focusOnPaper();
   const other = at("other").value === "" ? [] : [recordings[Number(at("other").value)]];
   at("papers").replaceChildren(...[current(), ...other].map(paper));
   document.documentElement.style.setProperty("--zoom", String(zoom));
   const view = viewOf(duration(current().ecg));
   const scale = `${view.speed} mm/s · ${view.gain} mm/mV · ${described(filtersOf())}`;
   at("scale").textContent = zoom === 1 ? scale : `${scale} · zoom ${zoom} ×: not to scale`;
-  if (focused) document.querySelector(`#papers g[data-lead="${focused}"]`)?.focus();
+  if (focused) document.querySelector(focused)?.focus({ preventScroll: true });
+}
+
+/** Where the focus was on the paper that is drawn anew, as a selector. */
+function focusOnPaper() {
+  const { activeElement } = document;
+  if (!activeElement?.closest("#papers")) return null;
+  return activeElement.dataset.lead ? `#papers g[data-lead="${activeElement.dataset.lead}"]` : "#papers .scroll";
 }
 
 const duration = (ecg) => ecg.microvolts[0].length / ecg.rate;

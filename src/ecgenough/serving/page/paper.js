@@ -102,12 +102,12 @@ function strip(cell, trace, view, baseline, divided) {
     const d = `M${x} ${baseline - 4}v8`;
     children.push(svg("path", { class: "trace", d, stroke: INK.trace, "stroke-width": 0.2, fill: "none" }));
   }
-  const d = line(samples(cell, trace), x, view.speed / trace.rate, baseline, view.gain);
-  children.push(svg("path", {
-    class: "trace", d, fill: "none", stroke: INK.trace, "stroke-width": 0.3, "stroke-linejoin": "round", "data-lead": cell.lead,
-  }));
   const name = text(x + 1.5, baseline - 6, there ? cell.lead : `${cell.lead} not recorded`, "lead");
   if (there) {
+    const d = line(samples(cell, trace), x, view.speed / trace.rate, baseline, view.gain);
+    children.push(svg("path", {
+      class: "trace", d, fill: "none", stroke: INK.trace, "stroke-width": 0.3, "stroke-linejoin": "round", "data-lead": cell.lead,
+    }));
     const label = `Lead ${cell.lead}: show it alone, or all again`;
     const room = svg("rect", { x: x + 0.5, y: baseline - 10, width: 9, height: 6, fill: "transparent" });
     children.push(svg("g", { class: "name", role: "button", tabindex: 0, "aria-label": label, "data-lead": cell.lead }, [room, name]));
