@@ -197,10 +197,11 @@ def test_calipers_measure_by_touch(opened: Opened, spikes: Path) -> None:
     page.check("#calipers")
     page.locator("#papers svg").scroll_into_view_if_needed()
     start = box(page, "#papers svg")
-    x, y = start["x"] + 60, start["y"] + 60
+    x, y = start["x"] + 10 * MM, start["y"] + 30 * MM
     touch = page.context.new_cdp_session(page)
     for kind, across in (("touchStart", 0.0), ("touchMove", 10 * MM), ("touchMove", 20 * MM)):
         touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x + across, "y": y}]})
+        page.wait_for_timeout(50)
     touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     page.wait_for_timeout(100)
     assert float(page.locator("#measured").inner_text().split()[0]) == pytest.approx(800, abs=12)
