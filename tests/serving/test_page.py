@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ import pytest
 import uvicorn
 from numpy.typing import NDArray
 from scipy.signal import bilinear, butter, sosfiltfilt, tf2sos
+from tests.serving.conftest import make
 
 from ecgenough.ecg import STANDARD_LEADS
+from ecgenough.serving.door import Door
 from ecgenough.serving.limits import Limits
 from ecgenough.serving.service import build_app
-from tests.serving.conftest import make
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
@@ -45,6 +47,13 @@ def browser() -> Iterator[Any]:
 def address() -> Iterator[str]:
     """A running service of a small model."""
     door, _ = build_app(make(), "small", Limits(readers=1, upload=2**20))
+    with served(door) as address:
+        yield address
+
+
+@contextmanager
+def served(door: Door) -> Iterator[str]:
+    """Answer on a free port, from a thread."""
     server = uvicorn.Server(uvicorn.Config(door, log_level="warning", access_log=False, lifespan="on"))
     with socket.create_server(("127.0.0.1", 0)) as here:
         thread = threading.Thread(target=asyncio.run, args=(server.serve([here]),), daemon=True)
@@ -224,7 +233,7 @@ def test_layouts_show_each_lead_for_its_time(
     assert ("V6 not recorded" in page.locator("#papers svg").text_content()) == (layout in ("3x4+1", "6x2"))
 
 
-def test_everything_by_keyboard(opened: Opened, spikes: Path) -> None:
+def test_everything_by_keyboard(opened: Opened) -> None:
     page = opened()
     page.keyboard.press("Tab")
     assert "Skip" in page.evaluate("document.activeElement.textContent")
@@ -347,3 +356,28 @@ def test_print_is_to_scale_or_refused(opened: Opened, spikes: Path) -> None:
     page.select_option("#speed", "50")
     page.click("#print")
     assert "choose 25 mm/s" in page.locator("#error").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_bars_the_way(opened: Opened, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page = opened(color_scheme=scheme)
+    page.click("#example")
+    page.wait_for_selector("#papers svg")
+    page.check("#calipers")
+    page.evaluate("() => document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    found = axe.Axe().run(page).response
+    assert len(found["passes"]) > 20
+    assert [(one["id"], one["help"]) for one in found["violations"]] == []
+
+
+def test_the_page_asks_for_the_token_that_the_service_wants(browser: Any, spikes: Path) -> None:
+    door, _ = build_app(make(), "small", Limits(readers=1), token="a-long-enough-secret")
+    with served(door) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.set_input_files("#files", spikes)
+        sync_api.expect(page.locator("#error")).to_contain_text("bearer token")
+        page.fill("#token", "a-long-enough-secret")
+        show(page, spikes)
+        page.close()

@@ -17,6 +17,7 @@ const FOOT = 10;
 const LEAST = 10; // of a row above and below its baseline
 const MOST = 60;
 const PULSE = 0.2; // s
+const NAME = 5; // height of a lead's name with the room around it
 // Light colours are written into the drawing, so that a copy of it looks the same anywhere; the style sheet darkens them.
 const INK = { paper: "#fffaf8", fine: "#f9dcd6", thick: "#eda99d", trace: "#14161a", text: "#3a3335" };
 
@@ -63,8 +64,8 @@ function reach(row, trace, gain) {
       if (value !== null && value < lowest) lowest = value;
     }
   }
-  const room = (mm) => Math.min(MOST, Math.max(LEAST, Math.ceil((mm + 1) / 5) * 5));
-  return [room(highest * gain), room(-lowest * gain)];
+  const room = (mm) => Math.min(MOST, Math.max(LEAST, Math.ceil(mm / 5) * 5));
+  return [room(highest * gain + NAME), room(-lowest * gain + 1)];
 }
 
 /** @returns {(number | null)[]} the samples a cell shows, in mV */
@@ -102,17 +103,25 @@ function strip(cell, trace, view, baseline, divided) {
     const d = `M${x} ${baseline - 4}v8`;
     children.push(svg("path", { class: "trace", d, stroke: INK.trace, "stroke-width": 0.2, fill: "none" }));
   }
-  const name = text(x + 1.5, baseline - 6, there ? cell.lead : `${cell.lead} not recorded`, "lead");
+  const top = nameHeight(cell, trace, view);
+  const name = text(x + 1.5, baseline - top, there ? cell.lead : `${cell.lead} not recorded`, "lead");
   if (there) {
     const d = line(samples(cell, trace), x, view.speed / trace.rate, baseline, view.gain);
     children.push(svg("path", {
       class: "trace", d, fill: "none", stroke: INK.trace, "stroke-width": 0.3, "stroke-linejoin": "round", "data-lead": cell.lead,
     }));
     const label = `Lead ${cell.lead}: show it alone, or all again`;
-    const room = svg("rect", { x: x + 0.5, y: baseline - 10, width: 9, height: 6, fill: "transparent" });
+    const room = svg("rect", { x: x + 0.5, y: baseline - top - 4, width: 9, height: 6, fill: "transparent" });
     children.push(svg("g", { class: "name", role: "button", tabindex: 0, "aria-label": label, "data-lead": cell.lead }, [room, name]));
   } else children.push(name);
   return svg("g", {}, children);
+}
+
+/** How far above the baseline a name stands clear of the trace below it. */
+function nameHeight(cell, trace, { speed, gain }) {
+  const below = samples({ ...cell, seconds: 11 / speed }, trace);
+  const highest = below.reduce((most, value) => Math.max(most, value ?? 0), 0);
+  return Math.min(MOST - NAME, Math.max(5, highest * gain + 1.5));
 }
 
 /** A path through the samples; a gap where the recorder lost some. */
