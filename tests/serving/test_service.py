@@ -20,6 +20,7 @@ from starlette.testclient import TestClient
 from ecgenough import formats
 from ecgenough.model import Model
 from ecgenough.serving.door import Door
+from ecgenough.serving.fhir import diagnostic_report
 from ecgenough.serving.limits import Limits
 from ecgenough.serving.service import Service, build_app
 
@@ -70,6 +71,21 @@ def test_one_bad_file_does_not_spoil_the_others(served: tuple[Door, Service, Tes
     alone = client.post("/v1/predict", files=[("files", ("bad.hea", b"not a header"))])
     assert alone.status_code == 422
     assert "bad.hea" in alone.json()["detail"]
+
+
+def test_fhir_is_answered_where_it_is_accepted(served: tuple[Door, Service, TestClient], headers: list[Path]) -> None:
+    _, service, client = served
+    accept = {"accept": "application/fhir+json"}
+    answer = client.post("/v1/predict", files=_files(headers[0]), headers=accept)
+    assert answer.headers["content-type"] == "application/fhir+json"
+    ecg, network = formats.read(headers[0]), service.model.recipe.network.name
+    expected = diagnostic_report(service.model.predict(ecg), ecg, network)
+    assert answer.json()["conclusion"] == expected["conclusion"]
+    assert answer.json()["status"] == "preliminary"
+    two = client.post("/v1/predict", files=_files(*headers[:2]), headers=accept).json()
+    assert (two["resourceType"], len(two["entry"])) == ("Bundle", 2)
+    spoilt = [*_files(headers[0]), ("files", ("bad.hea", b"not a header"))]
+    assert client.post("/v1/predict", files=spoilt, headers=accept).status_code == 422
 
 
 def test_an_ecg_comes_back_as_it_was_read(served: tuple[Door, Service, TestClient], headers: list[Path]) -> None:

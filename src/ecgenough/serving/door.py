@@ -19,7 +19,7 @@ from ecgenough.serving.limits import Limits
 OPEN_ROUTES = ("/healthz", "/readyz")
 _SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 _HEADERS = {
-    "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; style-src 'self' 'unsafe-inline'; "
+    "content-security-policy": "default-src 'self'; img-src 'self' data: blob:; "
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -64,6 +64,7 @@ class Door:
     limits: Limits
     token: str | None = None
     routes: frozenset[str] = frozenset()
+    open_routes: frozenset[str] = frozenset()  # of the page: without a token
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -107,7 +108,8 @@ class Door:
         if self.state.draining:
             return _refuse(503, "the service is shutting down; ask again in a moment.", {"retry-after": "5"})
         headers = dict(scope["headers"])
-        if self.token is not None and not _allowed(headers.get(b"authorization", b""), self.token):
+        token = None if scope["path"] in self.open_routes else self.token
+        if token is not None and not _allowed(headers.get(b"authorization", b""), token):
             return _refuse(401, "a bearer token is needed.", {"www-authenticate": "Bearer"})
         length = headers.get(b"content-length", b"0")
         if not length.isdigit():

@@ -22,11 +22,14 @@ from ecgenough.model import Model, Prediction
 from ecgenough.serving.answers import Complaint, EcgAnswer, PredictAnswer, RecordAnswer, described
 from ecgenough.serving.batching import Batcher
 from ecgenough.serving.door import Door, Metrics, State
+from ecgenough.serving.fhir import bundle, diagnostic_report
 from ecgenough.serving.limits import Limits
+from ecgenough.serving.page_routes import add_page
 from ecgenough.serving.reading import Readers
 from ecgenough.serving.uploads import recordings, save, table_layout
 
 Files = Annotated[list[UploadFile], File(min_length=1, description="Recordings; of WFDB, the header and its samples.")]
+FHIR = "application/fhir+json"
 Rate = Annotated[float | None, Form(gt=0, description="Of a table: Hz.")]
 Words = Annotated[str | None, Form(max_length=400)]
 
@@ -57,13 +60,13 @@ class Service:
             read = [await self._elsewhere(_or_error, self.readers.read, path, layout) for path in paths]
         return [(path.name, ecg) for path, ecg in zip(paths, read, strict=True)]
 
-    async def answer(self, read: Sequence[tuple[str, Ecg | EcgenoughError]]) -> list[RecordAnswer]:
-        """What the model says of each recording, or the sentence that says why it says nothing."""
+    async def answer(self, read: Sequence[tuple[str, Ecg | EcgenoughError]]) -> list[Prediction | EcgenoughError]:
+        """What the model says of each recording, or the error that says why it says nothing."""
         asked = [
             asyncio.wrap_future(self.batcher.ask(ecg)) if isinstance(ecg, Ecg) else _raised(ecg) for _, ecg in read
         ]
         said = await asyncio.gather(*asked, return_exceptions=True)
-        return [_record(file, one) for (file, _), one in zip(read, said, strict=True)]
+        return [_said(one) for one in said]
 
     def close(self) -> None:
         """Answer what waits and end the processes."""
@@ -107,23 +110,34 @@ def build_app(model: Model, name: str, limits: Limits | None = None, token: str 
         lifespan=lifespan,
     )
     _add_routes(app, service)
+    page = add_page(app)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(EcgenoughError, _on_error)
     app.add_exception_handler(HTTPException, _on_http)
     routes = frozenset(app.openapi()["paths"])
-    return Door(app, service.state, service.metrics, limits, token, routes), service
+    return Door(app, service.state, service.metrics, limits, token, routes | page, page), service
 
 
 def _add_routes(app: FastAPI, service: Service) -> None:
     refusals = described(400, 401, 408, 413, 422, 429, 503)
 
-    @app.post("/v1/predict", responses=refusals)
+    @app.post("/v1/predict", responses={200: {"content": {FHIR: {}}}, **refusals}, response_model=PredictAnswer)
     async def predict(
-        files: Files, rate: Rate = None, unit: Words = None, leads: Words = None, orientation: Words = None
-    ) -> PredictAnswer:
-        """Probabilities of every class for one recording or many, in any format that ecgenough reads."""
+        request: Request,
+        files: Files,
+        rate: Rate = None,
+        unit: Words = None,
+        leads: Words = None,
+        orientation: Words = None,
+    ) -> PredictAnswer | JSONResponse:
+        """Probabilities of every class for one recording or many, in any format that ecgenough reads; as FHIR R4 where
+        the request accepts application/fhir+json.
+        """
         read = await service.read_all(files, table_layout(rate, unit, leads, orientation))
-        records = await service.answer(read)
+        said = await service.answer(read)
+        if FHIR in request.headers.get("accept", ""):
+            return _as_fhir(read, said, service.model.recipe.network.name)
+        records = [_record(file, one) for (file, _), one in zip(read, said, strict=True)]
         if all(record.error for record in records):
             raise BrokenRecord(records[0].error or "")
         return PredictAnswer(model=service.name, records=records)
@@ -176,12 +190,27 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         return PlainTextResponse(generate_latest(service.metrics.registry), media_type="text/plain; version=0.0.4")
 
 
-def _record(file: str, said: Prediction | BaseException) -> RecordAnswer:
-    if isinstance(said, Prediction):
-        return RecordAnswer.of(file, said)
-    if isinstance(said, EcgenoughError):
-        return RecordAnswer(file=file, error=str(said))
+def _said(said: Prediction | BaseException) -> Prediction | EcgenoughError:
+    if isinstance(said, Prediction | EcgenoughError):
+        return said
     raise said
+
+
+def _record(file: str, said: Prediction | EcgenoughError) -> RecordAnswer:
+    return RecordAnswer.of(file, said) if isinstance(said, Prediction) else RecordAnswer(file=file, error=str(said))
+
+
+def _as_fhir(
+    read: Sequence[tuple[str, Ecg | EcgenoughError]], said: Sequence[Prediction | EcgenoughError], network: str
+) -> JSONResponse:
+    """One DiagnosticReport, or a Bundle of several. Raises the first error: a report cannot say why it is missing."""
+    reports = []
+    for (_, ecg), one in zip(read, said, strict=True):
+        if isinstance(one, EcgenoughError):
+            raise one
+        assert isinstance(ecg, Ecg)  # what was said of
+        reports.append(diagnostic_report(one, ecg, network))
+    return JSONResponse(reports[0] if len(reports) == 1 else bundle(reports), media_type=FHIR)
 
 
 async def _raised(error: EcgenoughError) -> Prediction:

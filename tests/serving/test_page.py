@@ -1,0 +1,383 @@
+"""The page of the service as a browser shows it. Skipped where Playwright or a Chromium is not installed."""
+
+import asyncio
+import json
+import math
+import re
+import shutil
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import uvicorn
+from numpy.typing import NDArray
+from scipy.signal import bilinear, butter, sosfiltfilt, tf2sos
+from tests.serving.conftest import make
+
+from ecgenough.ecg import STANDARD_LEADS
+from ecgenough.serving.door import Door
+from ecgenough.serving.limits import Limits
+from ecgenough.serving.service import build_app
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium")
+
+DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+MM = 96 / 25.4  # pixels of the style sheet (CSS Values and Units, absolute lengths)
+RATE = 500
+Opened = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A running service of a small model."""
+    door, _ = build_app(make(), "small", Limits(readers=1, upload=2**20))
+    with served(door) as address:
+        yield address
+
+
+@contextmanager
+def served(door: Door) -> Iterator[str]:
+    """Answer on a free port, from a thread."""
+    server = uvicorn.Server(uvicorn.Config(door, log_level="warning", access_log=False, lifespan="on"))
+    with socket.create_server(("127.0.0.1", 0)) as here:
+        thread = threading.Thread(target=asyncio.run, args=(server.serve([here]),), daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{here.getsockname()[1]}/"
+        server.should_exit = True
+        thread.join()
+
+
+@pytest.fixture
+def opened(browser: Any, address: str) -> Iterator[Opened]:
+    """The page in a fresh context. At the end nothing may have complained or gone elsewhere."""
+    pages = []
+
+    def open_page(viewport: dict[str, int] = DESK, **settings: Any) -> Any:
+        page = browser.new_context(viewport=viewport, **settings).new_page()
+        page.set_default_timeout(15_000)
+        page.complaints, page.requests = [], []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.goto(address)
+        pages.append(page)
+        return page
+
+    yield open_page
+    for page in pages:
+        page.context.close()
+        # Chromium itself notes an answer of 4xx; the page says the service's sentence
+        assert [line for line in page.complaints if not line.startswith("Failed to load resource")] == []
+        assert [url for url in page.requests if not url.startswith((address, f"blob:{address}"))] == []
+
+
+@pytest.fixture(scope="module")
+def spikes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten seconds of silence but for lead II: 1.5 mV at 1.0 s and at 1.8 s; V6 is not there."""
+    signal = np.zeros((11, 10 * RATE))
+    signal[1, [RATE, 9 * RATE // 5]] = 1.5
+    return write(tmp_path_factory.mktemp("spikes") / "spikes.npz", signal)
+
+
+def write(path: Path, signal: NDArray[np.float64]) -> Path:
+    np.savez(path, signal=signal, rate=RATE, unit="mV", leads=STANDARD_LEADS[: len(signal)])
+    return path
+
+
+def show(page: Any, *files: Path) -> None:
+    page.set_input_files("#files", files)
+    page.wait_for_selector("#papers svg")
+    sync_api.expect(page.locator("#status")).to_have_text(re.compile("read"))
+
+
+def box(page: Any, selector: str) -> dict[str, float]:
+    found: dict[str, float] = page.locator(selector).first.evaluate(
+        "e => { const b = e.getBoundingClientRect(); return {x: b.x, y: b.y, width: b.width, height: b.height}; }"
+    )
+    return found
+
+
+def peaks(page: Any) -> list[tuple[float, float]]:
+    """Where on the screen the tips of lead II's spikes are, and the baseline below the first."""
+    found: list[tuple[float, float]] = page.evaluate(
+        """() => {
+          const path = document.querySelector('#papers path[data-lead="II"]');
+          const points = [...path.getAttribute('d').matchAll(/[ML]([\\d.]+) ([\\d.]+)/g)].map(m => [+m[1], +m[2]]);
+          const top = Math.min(...points.map(p => p[1]));
+          const tips = points.filter(p => p[1] === top);
+          return [...tips, [tips[0][0], points[0][1]]].map(([x, y]) => {
+            const at = new DOMPoint(x, y).matrixTransform(path.getScreenCTM()); return [at.x, at.y]; });
+        }"""
+    )
+    return found
+
+
+def test_an_upload_is_drawn_measured_and_judged(opened: Opened, simulated: Path) -> None:
+    page = opened()
+    header = sorted((simulated / "superclasses").rglob("*.hea"))[0]
+    show(page, header, header.with_suffix(".dat"))
+    assert page.locator("#recording option").all_inner_texts() == [header.name]
+    assert page.locator("#papers path[data-lead]").count() == 13
+    assert len(page.locator("#papers path[data-lead]").first.get_attribute("d")) > 1000
+    rows = page.locator("#findings tbody tr").all_inner_texts()
+    assert len(rows) == 3
+    assert any(row.startswith("myocardial infarction") and "%" in row for row in rows)
+    rate = page.locator("#measurements dd").first.inner_text()
+    assert 20 < float(rate.split()[0]) < 250
+    assert "computed" in page.locator("#measured-title").inner_text()
+    assert "Not a medical device" in page.locator("header").inner_text()
+
+
+@pytest.mark.parametrize(("viewport", "dots"), [(DESK, 1), (DESK, 2), (PHONE, 3)])
+def test_a_millimetre_is_one_whatever_the_screen(
+    opened: Opened, spikes: Path, viewport: dict[str, int], dots: int
+) -> None:
+    page = opened(viewport, device_scale_factor=dots)
+    show(page, spikes)
+    for speed, gain in (("25", "10"), ("50", "20"), ("25", "5")):
+        page.select_option("#speed", speed)
+        page.select_option("#gain", gain)
+        pulse = box(page, "#papers .pulse")
+        assert pulse["height"] == pytest.approx(int(gain) * MM, abs=0.1)
+        assert pulse["width"] == pytest.approx((0.2 * int(speed) + 2) * MM, abs=0.1)  # 0.2 s and its two feet
+        (one, height), (other, _), (_, baseline) = peaks(page)
+        assert other - one == pytest.approx(0.8 * int(speed) * MM, abs=0.1)
+        assert baseline - height == pytest.approx(1.5 * int(gain) * MM, abs=0.1)
+        assert f"{speed} mm/s · {gain} mm/mV" in page.locator("#papers .foot").text_content()
+    page.set_viewport_size({"width": 700, "height": 500})
+    assert box(page, "#papers .pulse")["height"] == pytest.approx(5 * MM, abs=0.1)
+
+
+def test_a_calibrated_screen_is_remembered(opened: Opened, spikes: Path) -> None:
+    page = opened()
+    show(page, spikes)
+    page.click(".screen summary")
+    page.locator("#screen").fill("120")
+    assert box(page, "#card")["width"] == pytest.approx(1.2 * 85.6 * MM, abs=0.1)
+    page.reload()
+    show(page, spikes)
+    assert box(page, "#papers .pulse")["height"] == pytest.approx(1.2 * 10 * MM, abs=0.1)
+
+
+def test_calipers_measure_a_known_interval_by_mouse_and_by_keys(opened: Opened, spikes: Path) -> None:
+    page = opened()
+    show(page, spikes)
+    page.select_option("#layout", "single")
+    page.check("#calipers")
+    page.locator("#papers").scroll_into_view_if_needed()
+    (one, tip), (other, _), (_, baseline) = peaks(page)
+    page.mouse.move(one, baseline)
+    page.mouse.down()
+    page.mouse.move(other, tip, steps=4)
+    page.mouse.up()
+    time_ms, rate, voltage = page.locator("#measured").inner_text().split(" · ")
+    assert float(time_ms.split()[0]) == pytest.approx(800, abs=11)  # a pixel is 10.6 ms
+    assert float(rate.split()[0]) == pytest.approx(75, abs=1)
+    assert float(voltage.split()[0]) == pytest.approx(1.5, abs=0.03)
+    before = float(time_ms.split()[0])
+    line = page.get_by_role("slider", name="Time line 2")
+    line.focus()
+    page.keyboard.press("Shift+ArrowRight")  # 5 mm, 200 ms
+    assert float(page.locator("#measured").inner_text().split()[0]) == pytest.approx(before + 200, abs=1)
+    assert "ms" in line.get_attribute("aria-valuetext")
+
+
+def test_calipers_measure_by_touch(opened: Opened, spikes: Path) -> None:
+    page = opened(PHONE, has_touch=True, is_mobile=True)
+    show(page, spikes)
+    page.check("#calipers")
+    page.locator("#papers svg").scroll_into_view_if_needed()
+    start = box(page, "#papers svg")
+    x, y = start["x"] + 10 * MM, start["y"] + 30 * MM
+    touch = page.context.new_cdp_session(page)
+    for kind, across in (("touchStart", 0.0), ("touchMove", 10 * MM), ("touchMove", 20 * MM)):
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x + across, "y": y}]})
+        page.wait_for_timeout(50)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(100)
+    assert float(page.locator("#measured").inner_text().split()[0]) == pytest.approx(800, abs=12)
+
+
+@pytest.mark.parametrize(
+    ("layout", "drawn", "shown"), [("3x4+1", 12, 2.5), ("6x2", 11, 5), ("12x1", 11, 10), ("single", 1, 10)]
+)
+def test_layouts_show_each_lead_for_its_time(
+    opened: Opened, spikes: Path, layout: str, drawn: int, shown: float
+) -> None:
+    page = opened()
+    show(page, spikes)
+    page.select_option("#layout", layout)
+    leads = page.locator("#papers path[data-lead]").evaluate_all("all => all.map(e => e.dataset.lead)")
+    assert leads[0] == ("II" if layout == "single" else "I")
+    assert len(leads) == drawn
+    assert set(leads) == ({"II"} if layout == "single" else set(STANDARD_LEADS[:11]))
+    assert box(page, f"#papers path[data-lead={leads[0]}]")["width"] == pytest.approx(shown * 25 * MM, abs=0.2)
+    assert ("V6 not recorded" in page.locator("#papers svg").text_content()) == (layout in ("3x4+1", "6x2"))
+
+
+def test_everything_by_keyboard(opened: Opened) -> None:
+    page = opened()
+    page.keyboard.press("Tab")
+    assert "Skip" in page.evaluate("document.activeElement.textContent")
+    for _ in range(10):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.id") == "example":
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#papers svg")
+    seen = set()
+    for _ in range(30):
+        page.keyboard.press("Tab")
+        seen.add(page.evaluate("document.activeElement.id"))
+    wanted = {"recording", "layout", "lead", "speed", "gain", "highpass", "notch", "raw", "zoom-in", "calipers", "png"}
+    assert wanted <= seen
+    page.locator("#papers .scroll").focus()
+    page.keyboard.press("+")
+    assert "zoom 1.5 ×: not to scale" in page.locator("#scale").inner_text()
+    page.keyboard.press("0")
+    assert "zoom" not in page.locator("#scale").inner_text()
+    page.get_by_role("button", name="Lead V2").focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#papers path[data-lead]").count() == 1
+    assert page.evaluate("document.activeElement.dataset.lead") == "V2"
+    page.keyboard.press("Enter")
+    assert page.locator("#papers path[data-lead]").count() == 13
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("page.dcm", b"<!doctype html><html></html>", "page.dcm"),
+        ("corrupt.npz", b"PK\x03\x04" + bytes(200), "corrupt.npz"),
+        ("large.dat", bytes(2**20 + 1), "1 MiB at most"),
+    ],
+)
+def test_an_error_is_the_service_s_sentence(
+    opened: Opened, spikes: Path, name: str, content: bytes, sentence: str
+) -> None:
+    page = opened()
+    show(page, spikes)
+    page.set_input_files("#files", {"name": name, "mimeType": "application/octet-stream", "buffer": content})
+    sync_api.expect(page.locator("#error")).to_contain_text(sentence)
+    assert page.locator("#error").get_attribute("role") == "alert"
+    assert page.locator("#papers svg").count() == 1  # what was there stays
+
+
+def test_two_ecgs_beside_each_other_and_no_page_wider_than_a_phone(
+    opened: Opened, spikes: Path, tmp_path: Path
+) -> None:
+    page = opened(PHONE)
+    other = write(tmp_path / "other.npz", np.random.default_rng(1).normal(0, 0.1, (12, 4 * RATE)))
+    show(page, spikes, other)
+    page.select_option("#other", label="other.npz")
+    assert page.locator("#papers svg").count() == 2
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert page.locator("#papers .scroll").first.evaluate("e => e.scrollWidth > e.clientWidth")  # pans within
+
+
+WARPED = 2 * RATE * math.tan(math.pi * 50 / RATE)  # 50 Hz before the bilinear transform
+SOS = {
+    "highpass": butter(2, 0.5, "high", fs=RATE, output="sos"),
+    "lowpass": butter(2, 40, fs=RATE, output="sos"),
+    "notch": tf2sos(*bilinear([1, 0, WARPED**2], [1, WARPED / 30, WARPED**2], RATE)),
+}
+
+
+@pytest.mark.parametrize("name", SOS)
+def test_filters_are_scipy_s_forward_and_backward(opened: Opened, name: str) -> None:
+    rng = np.random.default_rng(0)
+    lead = np.cumsum(rng.normal(0, 0.01, 10 * RATE)) + 0.1 * np.sin(2 * np.pi * 50 * np.arange(10 * RATE) / RATE)
+    wanted = sosfiltfilt(SOS[name], lead, padlen=1000)
+    filters = {"highpass": name == "highpass", "lowpass": name == "lowpass", "notch": 50 if name == "notch" else 0}
+    found = opened().evaluate(
+        "async ([lead, filters]) => (await import('/page/filters.js')).filtered(lead, 500, filters)",
+        [lead.tolist(), filters],
+    )
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+
+
+def test_filters_name_their_cut_off_and_raw_is_a_click_away(opened: Opened, spikes: Path) -> None:
+    page = opened()
+    show(page, spikes)
+    raw = page.locator("#papers path[data-lead=II]").first.get_attribute("d")
+    assert "unfiltered" in page.locator("#scale").inner_text()
+    page.check("#lowpass")
+    page.select_option("#notch", "60")
+    assert "filtered: low-pass 40 Hz, notch 60 Hz" in page.locator("#papers .foot").text_content()
+    assert page.locator("#papers path[data-lead=II]").first.get_attribute("d") != raw
+    page.click("#raw")
+    assert page.locator("#papers path[data-lead=II]").first.get_attribute("d") == raw
+
+
+def test_what_is_downloaded(opened: Opened, simulated: Path) -> None:
+    page = opened()
+    header = sorted((simulated / "superclasses").rglob("*.hea"))[0]
+    show(page, header, header.with_suffix(".dat"))
+    with page.expect_download() as download:
+        page.click("#json")
+    held = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    assert [one["name"] for one in held["classes"]] == ["NORM", "MI", "STTC"]
+    assert "not a medical device" in held["notice"]
+    with page.expect_download() as download:
+        page.click("#png")
+    content = Path(download.value.path()).read_bytes()
+    width = int(page.locator("#papers svg").get_attribute("data-width"))
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    assert int.from_bytes(content[16:20], "big") == 10 * width  # 10 dots a millimetre
+
+
+def test_print_is_to_scale_or_refused(opened: Opened, spikes: Path) -> None:
+    page = opened()
+    show(page, spikes)
+    page.click("#zoom-in")
+    page.emulate_media(media="print")
+    assert box(page, "#papers .pulse")["height"] == pytest.approx(10 * MM, abs=0.1)
+    assert "Not a medical device" in page.locator("figcaption").inner_text()
+    assert not page.locator("#controls").is_visible()
+    page.emulate_media(media="screen")
+    page.select_option("#speed", "50")
+    page.click("#print")
+    assert "choose 25 mm/s" in page.locator("#error").inner_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_that_bars_the_way(opened: Opened, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page = opened(color_scheme=scheme)
+    page.click("#example")
+    page.wait_for_selector("#papers svg")
+    page.check("#calipers")
+    page.evaluate("() => document.querySelectorAll('details').forEach(one => { one.open = true; })")
+    found = axe.Axe().run(page).response
+    assert len(found["passes"]) > 20
+    assert [(one["id"], one["help"]) for one in found["violations"]] == []
+
+
+def test_the_page_asks_for_the_token_that_the_service_wants(browser: Any, spikes: Path) -> None:
+    door, _ = build_app(make(), "small", Limits(readers=1), token="a-long-enough-secret")
+    with served(door) as address:
+        page = browser.new_page()
+        page.goto(address)
+        page.set_input_files("#files", spikes)
+        sync_api.expect(page.locator("#error")).to_contain_text("bearer token")
+        page.fill("#token", "a-long-enough-secret")
+        show(page, spikes)
+        page.close()
