@@ -151,7 +151,13 @@ def test_transfer_helped_harmed_or_is_open() -> None:
     assert helped.transfer == "helped"
     assert "“full” changed the AUC by +0.060" in said(helped)
     assert "“frozen” (−0.050" in said(helped)
-    harmed = judge(analysis(NETS, BASE, modes={("full", "scratch"): (-0.06, 0.01), ("frozen", "scratch"): (0.01, 0.6)}))
+    mixed = judge(analysis(NETS, BASE, modes={("full", "scratch"): (0.01, 0.6), ("frozen", "scratch"): (-0.06, 0.01)}))
+    assert mixed.transfer == "inconclusive"
+    assert "the best way, “full”, changed the AUC by +0.010" in said(mixed)
+    assert "“frozen” (−0.060" in said(mixed)
+    harmed = judge(
+        analysis(NETS, BASE, modes={("full", "scratch"): (-0.06, 0.01), ("frozen", "scratch"): (-0.09, 0.01)})
+    )
     assert harmed.transfer == "harmed"
     assert "Transfer harmed: against training from scratch, “full” changed the AUC by −0.060" in said(harmed)
     open_ = judge(analysis(NETS, BASE, modes={("full", "scratch"): (0.06, 0.08)}))

@@ -6,8 +6,8 @@ equal. The rules, in the order of the sentences:
 - network: some network lies above the best sober baseline and is told apart from it ("better"); or the best network lies
   below it, told apart ("worse"); or neither ("inconclusive"). Without networks or baselines nothing is compared.
 - guessing: an AUC whose interval holds 0.5 is not told apart from guessing, whatever else is said.
-- transfer: a way of transfer, averaged over networks, lies above scratch, told apart ("helped"); or none does and one lies
-  below, told apart ("harmed"); or neither ("inconclusive").
+- transfer: a way of transfer, averaged over networks, lies above scratch, told apart ("helped"); or every way lies below,
+  told apart ("harmed"); or neither ("inconclusive"). Ways that lost are named in any case.
 - mode: a way of transfer above every other, told apart from each ("one best"); otherwise none is chosen.
 - tied: all arms that are not told apart from the best.
 - more ECGs: what the learning curve of the best network that has one allows, see `studies.learning_curve`.
@@ -159,12 +159,12 @@ def transfer_finding(analysis: Analysis) -> tuple[TransferFinding, list[str]]:
     harm = f" {_each(losses)} lost by it." if losses else ""
     if gains:
         return "helped", [f"Transfer helped: against training from scratch, {_changes(gains)}.{harm}"]
-    if losses:
+    if len(losses) == len(against):
         return "harmed", [f"Transfer harmed: against training from scratch, {_changes(losses)}."]
     best = against[0]
     return "inconclusive", [
         f"Whether transfer helped is open: against training from scratch, the best way, {quoted(best.first)}, changed the AUC by "
-        f"{gap(best)}."
+        f"{gap(best)}.{harm}"
     ]
 
 
