@@ -24,6 +24,7 @@ from ecgenough.studies.with_optuna import (
     optuna,
 )
 
+LOCK = "tune.lock"  # of a search's folder: who looks after killed trials or makes the tables
 RUNNING = ".running"  # in a trial's folder: the lock of the process that trains it
 MOST_KILLS = 3
 REASON, FOLDER, KILLS = "reason", "folder", "kills"
@@ -60,9 +61,10 @@ def try_killed_again(study: Study, out: Path) -> None:
 
     Those of processes that write elsewhere are told by their heartbeat, which the storage follows.
     """
-    with held(out / "tune.lock"):
+    with held(out / LOCK):
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             if was_left(trial_folder(out, trial) / RUNNING):
+                (trial_folder(out, trial) / RUNNING).unlink()
                 study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
                 queue_again(study, trial)
 
@@ -133,7 +135,7 @@ def open_study(url: str, name: str, direction: Direction, sampler: BaseSampler, 
     Raises WrongRequest where the database cannot be opened.
     """
     try:
-        with held(out / "tune.lock"):  # two workers that make the tables at once would trip over each other
+        with held(out / LOCK):  # two workers that make the tables at once would trip over each other
             storage = optuna.storages.RDBStorage(
                 url,
                 engine_kwargs={"connect_args": {"timeout": 60}} if url.startswith("sqlite") else {},

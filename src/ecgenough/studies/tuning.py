@@ -7,7 +7,9 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from ecgenough.studies.splits import split_rows
 from ecgenough.studies.trial_tables import kept_row, say_best, write_findings
 from ecgenough.studies.trials import (
     KILLS,
+    LOCK,
     MOST_KILLS,
     REASON,
     RUNNING,
@@ -86,7 +89,8 @@ def _work(study: Study, worker: "Worker") -> None:
         try_killed_again(study, worker.out)
         if len(counted(study)) >= worker.trials:
             return
-        study.optimize(worker.try_one, n_trials=1, catch=(TrialFailed,))
+        with ExitStack() as running:  # held until the storage knows how the trial ended
+            study.optimize(partial(worker.try_one, running), n_trials=1, catch=(TrialFailed,))
         write_findings(study, worker.search, worker.out)
 
 
@@ -105,17 +109,18 @@ class Worker:
     device: str
     watchers: Sequence[Watcher]
 
-    def try_one(self, trial: Trial) -> float:
+    def try_one(self, running: ExitStack, trial: Trial) -> float:
         """Train one recipe of the space; the figure of its kept epoch, on the validation folds."""
         number = place(trial.study, trial.number)
         if number >= self.trials:  # another worker was quicker to take the last one
             raise TrialFailed
         folder = trial_folder(self.out, trial)
-        with held(folder / RUNNING):
-            values = draw(trial, self.search.space)
-            told = ", ".join(f"{key} {value}" for key, value in values.items())
-            say(f"\ntrial {number + 1} of {self.trials}: {told}")
-            return self._figure_of(trial, values, folder)
+        with held(self.out / LOCK):  # so that no other worker finds the file before it is locked
+            running.enter_context(held(folder / RUNNING))
+        values = draw(trial, self.search.space)
+        told = ", ".join(f"{key} {value}" for key, value in values.items())
+        say(f"\ntrial {number + 1} of {self.trials}: {told}")
+        return self._figure_of(trial, values, folder)
 
     def _figure_of(self, trial: Trial, values: dict[str, Plain], folder: Path) -> float:
         try:
