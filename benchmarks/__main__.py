@@ -18,9 +18,10 @@ from tempfile import TemporaryDirectory
 import torch
 
 from benchmarks.comparisons import Bench, spread
+from benchmarks.ending import end_with_a_sentence
 from benchmarks.simulating import simulated_per_second
 from ecgenough.datasets import open_dataset
-from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.errors import WrongRequest
 from ecgenough.files import write_text
 from ecgenough.recipe import load_recipe
 from ecgenough.simulation import simulate_collection
@@ -120,8 +121,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except EcgenoughError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.status)
+    end_with_a_sentence(main)

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, maximum_filter1d
 
+from benchmarks.ending import end_with_a_sentence
 from ecgenough.ecg import Ecg
-from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.errors import WrongRequest
 from ecgenough.files import write_text
 from ecgenough.model import Model
 from ecgenough.serving.explanation import METHODS, explain
@@ -98,8 +99,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except EcgenoughError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.status)
+    end_with_a_sentence(main)

@@ -21,7 +21,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.__main__ import machine
-from ecgenough.errors import EcgenoughError
+from benchmarks.ending import end_with_a_sentence
 from ecgenough.files import write_text
 from ecgenough.model import Model, weights_digest
 from ecgenough.scoring.metrics import auc
@@ -148,8 +148,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except EcgenoughError as error:
-        print(error, file=sys.stderr)
-        sys.exit(error.status)
+    end_with_a_sentence(main)

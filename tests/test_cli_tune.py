@@ -87,4 +87,4 @@ def test_an_absent_package_is_one_sentence_that_names_the_extra(package: str, co
     hidden = f"import sys; sys.modules['{package}'] = None; {code}"
     answer = subprocess.run([sys.executable, "-c", hidden], capture_output=True, text=True)
     assert answer.returncode != 0
-    assert f"needs {package}: pip install 'ecgenough[{extra}]'" in answer.stderr.splitlines()[-1]
+    assert f"needs the package {package}: pip install 'ecgenough[{extra}]'" in answer.stderr.splitlines()[-1]

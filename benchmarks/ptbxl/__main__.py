@@ -2,14 +2,14 @@
 
 import argparse
 import shutil
-import sys
 from pathlib import Path
 
+from benchmarks.ending import end_with_a_sentence
 from benchmarks.ptbxl import pages
 from benchmarks.ptbxl.figures import measured
 from benchmarks.ptbxl.twins import compare_twins
 from ecgenough import shipped
-from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.errors import WrongRequest
 from ecgenough.files import write_text
 from ecgenough.model import Model
 from ecgenough.recipe import load_recipe
@@ -76,7 +76,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except EcgenoughError as error:
-        sys.exit(f"benchmarks.ptbxl: {error}")
+    end_with_a_sentence(main)

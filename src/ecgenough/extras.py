@@ -7,9 +7,9 @@ from ecgenough.errors import WrongRequest
 
 
 def needed(module: str, extra: str, what: str) -> Any:
-    """The imported `module`. Raises WrongRequest, naming the extra, where it is not installed; `what` needs it."""
+    """The package or module `module`, which `what` needs. Raises WrongRequest naming the extra where it is not installed."""
     try:
         return import_module(module)
     except ImportError:
         package = module.partition(".")[0]
-        raise WrongRequest(f"{what} needs {package}: pip install 'ecgenough[{extra}]'.") from None
+        raise WrongRequest(f"{what} needs the package {package}: pip install 'ecgenough[{extra}]'.") from None

@@ -7,8 +7,6 @@ recipe means the same at 100 and at 500 Hz. A recipe prints and reads as YAML; a
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from importlib.resources import files
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
@@ -16,7 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from ecgenough.complaints import first_complaint
 from ecgenough.ecg import STANDARD_LEADS, check_leads
-from ecgenough.errors import WrongRequest, nearest
+from ecgenough.errors import WrongRequest
+from ecgenough.settings import read_mapping, read_settings, shipped_names
 
 Positive = Annotated[float, Field(gt=0)]
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -361,7 +360,7 @@ class Recipe(Section):
     @classmethod
     def from_yaml(cls, text: str, where: str = "recipe") -> Self:
         """Read a recipe from YAML text; `where` is named in errors."""
-        return cls.of(read_mapping(text, where), where)
+        return cls.of(read_mapping(text, where, "recipe"), where)
 
     def to_yaml(self) -> str:
         """The whole recipe as YAML, every value spelled out."""
@@ -386,6 +385,9 @@ class Recipe(Section):
         return fingerprint(self.model_dump(mode="json"))
 
 
+FOLDER = "recipes"  # of the package
+
+
 def fingerprint(settings: Any) -> str:
     """Sixteen hex digits of SHA-256 over plain values, whatever the order of their keys."""
     return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()[:16]
@@ -393,8 +395,7 @@ def fingerprint(settings: Any) -> str:
 
 def shipped() -> tuple[str, ...]:
     """The names of the recipes that come with the package."""
-    folder = files("ecgenough") / "recipes"
-    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+    return shipped_names(FOLDER)
 
 
 def load_recipe(name_or_path: str, changes: Iterable[str] = ()) -> Recipe:
@@ -402,25 +403,7 @@ def load_recipe(name_or_path: str, changes: Iterable[str] = ()) -> Recipe:
 
     Raises WrongRequest when there is neither, or a key or value does not fit.
     """
-    path = Path(name_or_path)
-    if name_or_path in shipped():
-        text = (files("ecgenough") / "recipes" / f"{name_or_path}.yaml").read_text(encoding="utf-8")
-    elif path.is_file():
-        text = path.read_text(encoding="utf-8", errors="replace")
-    else:
-        raise WrongRequest(f'recipe "{name_or_path}" is neither shipped nor a file. {nearest(name_or_path, shipped())}')
-    return Recipe.from_yaml(text, str(name_or_path)).with_changes(changes)
-
-
-def read_mapping(text: str, where: str, what: str = "recipe") -> dict[str, Any]:
-    """YAML text as a mapping of keys. Raises WrongRequest saying that `where` is not a `what` where it is none."""
-    try:
-        settings = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise WrongRequest(f"{where} is not YAML: {' '.join(str(error).split())[:200]}") from None
-    if not isinstance(settings, dict):
-        raise WrongRequest(f"{where} is not a {what}: it must be a YAML mapping of keys, a key and its value a line.")
-    return settings
+    return Recipe.of(read_settings(name_or_path, FOLDER, "recipe"), name_or_path).with_changes(changes)
 
 
 def change_setting(settings: dict[str, Any], change: str, what: str = "recipe") -> None:

@@ -87,7 +87,7 @@ def test_a_doubt_is_said_and_noted(
         (["model"], "model is a folder, not a recording."),
         (["a.hea", *_table("mV")], "a.hea states its rate, unit and leads itself; leave out --rate"),
         (["a.csv"], "a.csv is a table of numbers; state its rate, unit, leads and orientation"),
-        (["a.csv", "--skip-columns", "1"], "a table needs all of --rate, --unit, --leads and --orientation"),
+        (["a.csv", "--skip-columns", "1"], "a table needs all of rate, unit, leads and orientation"),
         (["a.csv", *_table("mm")], 'unit "mm" is not a voltage'),
     ],
 )

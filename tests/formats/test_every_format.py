@@ -19,9 +19,10 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.data import get_testdata_file
 
+from ecgenough import extras
 from ecgenough.ecg import CHEST_LEADS, STANDARD_LEADS, to_millivolts
 from ecgenough.errors import BrokenRecord, WrongRequest
-from ecgenough.formats import optional, read
+from ecgenough.formats import read
 
 TWO_SECONDS = 1000
 
@@ -99,7 +100,7 @@ def test_an_absent_package_is_named_with_its_extra(
             raise ImportError(module)
         return import_module(module)
 
-    monkeypatch.setattr(optional, "import_module", absent)
+    monkeypatch.setattr(extras, "import_module", absent)
     (tmp_path / "x").write_bytes(sample(name, TWO_SECONDS)[0])
     with pytest.raises(WrongRequest, match=rf"needs the package {package}: pip install 'ecgenough\[formats\]'"):
         read(tmp_path / "x")

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import array_shapes, arrays
 
 from ecgenough.ecg import STANDARD_LEADS
 from ecgenough.errors import BrokenRecord, WrongRequest
-from ecgenough.formats.table import TableLayout, read_table
+from ecgenough.formats.table import TableLayout, read_table, stated_layout
 
 ONE_TWO = TableLayout(500, "mV", ("I", "II"), "samples-by-leads")
 
@@ -219,3 +219,12 @@ def test_an_impossible_layout_is_refused(change: dict[str, object], sentence: st
 
 def test_lead_names_of_a_layout_are_brought_to_their_usual_spelling() -> None:
     assert TableLayout(500, "mV", ("lead i", "AVR"), "samples-by-leads").leads == ("I", "aVR")
+
+
+def test_a_table_is_described_whole_or_not_at_all() -> None:
+    layout = stated_layout(250, "uV", "I, II", "samples-by-leads")
+    assert layout is not None
+    assert (layout.rate, layout.unit, layout.leads) == (250, "uV", ("I", "II"))
+    assert stated_layout(None, None, None, None) is None
+    with pytest.raises(WrongRequest, match="all of rate"):
+        stated_layout(250, "uV", None, "samples-by-leads")

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ecgenough.errors import WrongRequest
-from ecgenough.serving.uploads import recordings, safe_name, save, table_layout
+from ecgenough.serving.uploads import recordings, safe_name, save
 
 
 @given(st.text(max_size=200))
@@ -43,12 +43,3 @@ def test_two_of_one_name_and_none_are_refused(tmp_path: Path) -> None:
         save(tmp_path, [("a.hea", b""), ("x/a.hea", b"")])
     with pytest.raises(WrongRequest, match="no file"):
         save(tmp_path, [])
-
-
-def test_a_table_is_described_whole_or_not_at_all() -> None:
-    layout = table_layout(250, "uV", "I, II", "samples-by-leads")
-    assert layout is not None
-    assert (layout.rate, layout.unit, layout.leads) == (250, "uV", ("I", "II"))
-    assert table_layout(None, None, None, None) is None
-    with pytest.raises(WrongRequest, match="all of rate"):
-        table_layout(250, "uV", None, "samples-by-leads")

@@ -88,8 +88,9 @@ def test_values_go_where_their_keys_say_whatever_their_order() -> None:
         ("seed: {low: 1, high: 9}", "a lucky seed is no setting"),
         ("task: {choices: [all, form]}", "figures of different tasks do not compare"),
         ("transfer.mode: {choices: [full, frozen]}", "a search trains from scratch"),
-        ("", "it must be recipe keys"),
-        ("[1]", "it must be recipe keys"),
+        ("", "it must be a YAML mapping of keys"),
+        ("{}", "it must be recipe keys"),
+        ("[1]", "it must be a YAML mapping of keys"),
         ("a: {", "is not YAML"),
     ],
 )

@@ -126,7 +126,9 @@ def test_names_are_checked_before_the_work(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(WrongRequest, match=r'tracker "wandd" is unknown\. Nearest: "wandb"'):
         open_trackers(["wandd"])
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(WrongRequest, match=r"--track mlflow needs mlflow: pip install 'ecgenough\[track\]'"):
+    with pytest.raises(
+        WrongRequest, match=r"--track mlflow needs the package mlflow: pip install 'ecgenough\[track\]'"
+    ):
         open_trackers(["mlflow"])
 
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.baselines.contract import Floats
-from ecgenough.errors import WrongRequest
+from ecgenough.extras import needed
 
 MARGIN = 1e-6  # probabilities stay this far from 0 and 1
 Make = Callable[[], Any]
@@ -62,9 +61,4 @@ def _answers(classifier: Any, features: Floats) -> Floats:
 
 
 def _scikit_learn(module: str) -> Any:
-    try:
-        return import_module(f"sklearn.{module}")
-    except ImportError:
-        raise WrongRequest(
-            "the baselines demographics and intervals need scikit-learn: pip install 'ecgenough[baselines]'."
-        ) from None
+    return needed(f"sklearn.{module}", "baselines", "a baseline of demographics or intervals")

@@ -13,7 +13,7 @@ from ecgenough.datasets.joint import columns_by_task, own_class
 from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord, WrongRequest
 from ecgenough.formats import is_there, read, states_itself
-from ecgenough.formats.table import TableLayout
+from ecgenough.formats.table import TableLayout, stated_layout
 from ecgenough.prediction import Prediction
 from ecgenough.progress import say
 from ecgenough.serving.fhir import bundle, diagnostic_report
@@ -40,7 +40,7 @@ def predict(
     skip_columns: Annotated[int, typer.Option("--skip-columns", min=0, help="Leading columns that are no lead.")] = 0,
 ) -> None:
     """Say what a model reads in each ECG: class, probability, threshold and call."""
-    layout = _table_layout(rate, unit, leads, orientation, skip_columns)
+    layout = stated_layout(rate, unit, leads, orientation, skip_columns)
     if as_json and as_fhir:
         raise WrongRequest("--json and --fhir are two ways to print; choose one.")
     named = _each_once(files)
@@ -118,19 +118,6 @@ def _check_request(file: Path, layout: TableLayout | None) -> None:
             f"{file} states its rate, unit and leads itself; leave out --rate, --unit, --leads, --orientation and "
             "--skip-columns, which are for tables of numbers."
         )
-
-
-def _table_layout(
-    rate: float | None, unit: str | None, leads: str | None, orientation: str, skip_columns: int
-) -> TableLayout | None:
-    if rate is None and unit is None and leads is None and not orientation and not skip_columns:
-        return None
-    if rate is None or unit is None or leads is None or orientation not in ("samples-by-leads", "leads-by-samples"):
-        raise WrongRequest(
-            "a table needs all of --rate, --unit, --leads and --orientation (samples-by-leads or leads-by-samples)."
-        )
-    names = tuple(name.strip() for name in leads.split(","))
-    return TableLayout(rate, unit, names, orientation, skip_columns=skip_columns)  # type: ignore[arg-type]
 
 
 def _print_prediction(file: str, answer: Prediction, parts: dict[str, slice]) -> None:

@@ -1,8 +1,7 @@
 """`ecgenough train`."""
 
-from ecgenough import networks
 from ecgenough.commands.arguments import Changes, Dataset, Device, From, LeaveOut, Out, RecipeName, Stores, Task, Track
-from ecgenough.recipe import load_recipe
+from ecgenough.commands.choosing import chosen_recipe
 from ecgenough.studies import runs
 from ecgenough.studies.beginning import check_out_of_run
 from ecgenough.studies.stores import open_store
@@ -22,12 +21,7 @@ def train(
     track: Track = None,
 ) -> None:
     """Train a network on the training folds and choose its epoch on the validation folds."""
-    chosen = load_recipe(recipe, changes or ())
-    if task:
-        chosen = chosen.model_copy(update={"task": task})
-    if leave_out:
-        chosen = chosen.model_copy(update={"leave_out": leave_out})
-    networks.check(chosen.network.name, chosen.network.options)
+    chosen = chosen_recipe(recipe, changes, task, leave_out)
     check_out_of_run(out, chosen)
     trackers = open_trackers(track or ())
     runs.train(open_store(dataset, root, chosen.signal, folder=store), chosen, out, device, trackers)

@@ -16,8 +16,8 @@ from ecgenough.commands.arguments import (
     Task,
     Track,
 )
+from ecgenough.commands.choosing import chosen_recipe
 from ecgenough.model import Model
-from ecgenough.recipe import load_recipe
 from ecgenough.studies import runs
 from ecgenough.studies.beginning import check_out_of_run
 from ecgenough.studies.stores import open_target
@@ -40,9 +40,7 @@ def transfer(
     track: Track = None,
 ) -> None:
     """Carry a trained model over to another data set or task."""
-    chosen = load_recipe(recipe, [*([f"transfer.mode={mode}"] if mode else []), *(changes or ())])
-    if task:
-        chosen = chosen.model_copy(update={"task": task})
+    chosen = chosen_recipe(recipe, [*([f"transfer.mode={mode}"] if mode else []), *(changes or ())], task)
     chosen = runs.recipe_for_transfer(Model.load(model), chosen)
     check_out_of_run(out, chosen)
     trackers = open_trackers(track or ())

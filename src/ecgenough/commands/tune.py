@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ecgenough import networks
 from ecgenough.commands.arguments import Changes, Dataset, Device, From, Out, RecipeName, Stores, Task, Track
-from ecgenough.recipe import Recipe, Signal, load_recipe
+from ecgenough.commands.choosing import chosen_recipe
+from ecgenough.recipe import Recipe, Signal
 from ecgenough.signals.store import Store
 from ecgenough.studies import tuning
 from ecgenough.studies.search import Search
@@ -46,10 +46,7 @@ def tune(
     track: Track = None,
 ) -> None:
     """Search for a better recipe on the training and validation folds; repeat the command to go on, or to help."""
-    chosen = load_recipe(recipe, changes or ())
-    if task:
-        chosen = chosen.model_copy(update={"task": task})
-    networks.check(chosen.network.name, chosen.network.options)
+    chosen = chosen_recipe(recipe, changes, task)
     trackers = open_trackers(track or ())
     search = Search(chosen, load_space(space, chosen), metric or _judge(chosen), sampler, pruner, seed)
 

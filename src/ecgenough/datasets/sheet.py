@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.errors import WrongRequest, nearest
+from ecgenough.extras import needed
 
 DELIMITERS = (",", ";", "\t", "|")
 
@@ -103,13 +104,10 @@ def _read_text(path: Path) -> Sheet:
 
 
 def _read_parquet(path: Path) -> Sheet:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
-        raise WrongRequest(f"{path.name} is Parquet, which needs: pip install 'ecgenough[formats]'.") from None
+    arrow, parquet = (needed(module, "formats", path.name) for module in ("pyarrow", "pyarrow.parquet"))
     try:
         table = parquet.read_table(path)
-    except (ArrowException, OSError) as error:
+    except (arrow.ArrowException, OSError) as error:
         raise WrongRequest(f"{path.name} is not Parquet that can be read: {str(error).splitlines()[0]}") from None
     names = _header(path, table.column_names)
     columns = {name: _texts(column.to_pylist()) for name, column in zip(names, table.columns, strict=True)}

@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from ecgenough.ecg import Ecg, millivolts, to_millivolts
 from ecgenough.errors import BrokenRecord, WrongRequest, nearest
+from ecgenough.extras import needed
 from ecgenough.formats.bounds import MOST_VALUES, check_size
-from ecgenough.formats.optional import package
 from ecgenough.formats.people import age_of, sex_of
 from ecgenough.formats.recognition import quoted
 from ecgenough.formats.table import TableLayout
@@ -57,7 +57,7 @@ def read_parquet(place: Path, layout: TableLayout | None = None) -> Ecg:
 
     Raises BrokenRecord for columns that are no numbers, and WrongRequest where neither says rate and unit.
     """
-    parquet = package("pyarrow.parquet", "a Parquet file")
+    parquet = needed("pyarrow.parquet", "formats", "a Parquet file")
     try:
         with parquet.ParquetFile(place, memory_map=False, thrift_string_size_limit=1 << 24) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows

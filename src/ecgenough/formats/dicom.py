@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ecgenough.ecg import Ecg, lead_name, millivolts
 from ecgenough.errors import BrokenRecord, WrongRequest
+from ecgenough.extras import needed
 from ecgenough.formats.bounds import check_size, read_whole
 from ecgenough.formats.lead_codes import LEAD_CODES
-from ecgenough.formats.optional import package
 from ecgenough.formats.people import age_of, age_on, digits_to_datetime, sex_of
 from ecgenough.formats.recognition import quoted
 
@@ -44,12 +44,12 @@ def read_dicom(place: Path) -> Ecg:
     What else the file holds (median beats, rhythm strips) is told in the comments. Samples of the padding value are
     NaN. Raises BrokenRecord for objects that are no ECG, encodings that are not linear, and units that are no voltage.
     """
-    pydicom = package("pydicom", "a DICOM file")
+    pydicom = needed("pydicom", "formats", "a DICOM file")
     content = read_whole(place)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # pydicom warns of values that break rules which do not matter here
-            return _ecg(*_dataset(package("pydicom.filereader", "a DICOM file"), content))
+            return _ecg(*_dataset(needed("pydicom.filereader", "formats", "a DICOM file"), content))
     except (BrokenRecord, WrongRequest):
         raise
     except Exception as error:  # pydicom raises whatever comes: KeyError, NotImplementedError, RecursionError ...

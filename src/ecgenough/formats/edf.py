@@ -12,8 +12,8 @@ import numpy as np
 
 from ecgenough.ecg import STANDARD_LEADS, Ecg, Sex, lead_name, millivolts
 from ecgenough.errors import BrokenRecord, WrongRequest
+from ecgenough.extras import needed
 from ecgenough.formats.bounds import check_size, read_whole
-from ecgenough.formats.optional import package
 from ecgenough.formats.people import age_on, sex_of
 from ecgenough.formats.recognition import quoted
 
@@ -31,7 +31,7 @@ def read_edf(place: Path) -> Ecg:
     Other signals (EEG, respiration) are told in the comments as left out. Raises BrokenRecord where no signal is an
     ECG, for a discontinuous recording (EDF+D), a file cut off, and a signal whose unit is no voltage.
     """
-    edfio = package("edfio", "an EDF or BDF file")
+    edfio = needed("edfio", "formats", "an EDF or BDF file")
     try:
         with place.open("rb") as opened:
             head = opened.read(256 * (MOST_SIGNALS + 1))

@@ -7,8 +7,8 @@ from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 
 from ecgenough.errors import BrokenRecord
+from ecgenough.extras import needed
 from ecgenough.formats.bounds import read_whole
-from ecgenough.formats.optional import package
 from ecgenough.formats.recognition import quoted
 
 MOST_BYTES = 1 << 25  # of a document; ten seconds of twelve leads as decimal text are under 1 MiB
@@ -49,7 +49,7 @@ def parse_xml(place: Path) -> Element:
 
     Raises BrokenRecord for a document that declares entities or is not whole; nothing outside it is ever opened.
     """
-    defused = package("defusedxml.ElementTree", "an ECG in XML")
+    defused = needed("defusedxml.ElementTree", "formats", "an ECG in XML")
     content = read_whole(place, MOST_BYTES)
     if _LONG_TAG.search(content):
         raise BrokenRecord("one of its XML tags is longer than 64 KiB; no ECG's is.")

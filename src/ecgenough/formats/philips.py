@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 
 from ecgenough.ecg import LIMB_LEADS, STANDARD_LEADS, Ecg, lead_name
 from ecgenough.errors import BrokenRecord
+from ecgenough.extras import needed
 from ecgenough.formats.bounds import check_size
 from ecgenough.formats.markup import number_of, parse_xml, text_of
-from ecgenough.formats.optional import package
 from ecgenough.formats.people import age_of, age_on, sex_of
 from ecgenough.formats.recognition import quoted
 
@@ -95,7 +95,7 @@ def _counts(waveforms: Element, details: Element, leads: tuple[str, ...], sample
 
 def _expanded(content: bytes, leads: int, samples: int) -> Counts:
     """Undo the compression of each lead: 4 bytes of size, 2 unused, 2 of a start, and so many bytes of codes."""
-    lzw, xli = package("sierraecg.lzw", "Philips XML"), package("sierraecg.xli", "Philips XML")
+    lzw, xli = needed("sierraecg.lzw", "formats", "Philips XML"), needed("sierraecg.xli", "formats", "Philips XML")
     counts = np.empty((leads, samples), dtype=np.int64)
     at = 0
     for i in range(leads):

@@ -59,6 +59,20 @@ class TableLayout:
         object.__setattr__(self, "leads", leads)
 
 
+def stated_layout(
+    rate: float | None, unit: str | None, leads: str | None, orientation: str | None, skip_columns: int = 0
+) -> TableLayout | None:
+    """The layout that somebody states in words, None where nothing is said. Raises WrongRequest for half of it."""
+    if rate is None and not (unit or leads or orientation or skip_columns):
+        return None
+    if rate is None or not unit or not leads or orientation not in ("samples-by-leads", "leads-by-samples"):
+        raise WrongRequest(
+            "a table needs all of rate, unit, leads and orientation (samples-by-leads or leads-by-samples)."
+        )
+    names = tuple(name.strip() for name in leads.split(","))
+    return TableLayout(rate, unit, names, orientation, skip_columns=skip_columns)  # type: ignore[arg-type]
+
+
 def read_table(path: str | Path, layout: TableLayout) -> Ecg:
     """Read a table of numbers; empty cells and NaN are lost samples.
 

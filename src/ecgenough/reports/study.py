@@ -118,7 +118,7 @@ def _part(results: Results, key: str, analysis: Analysis, verdict: Verdict, tabl
     simulated = (SIMULATED,) if is_simulated(results, question.target) else ()
     return Part(
         key=key,
-        heading=f"{question.target}: {question.task}",
+        heading=": ".join(dict.fromkeys((question.target, question.task))),
         verdict=verdict,
         cautions=(*simulated, *verdict.cautions),
         facts=design(analysis),

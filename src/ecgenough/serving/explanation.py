@@ -17,17 +17,13 @@ from torch import Tensor, nn
 from ecgenough.baselines.delineation import WaveEdges, wave_edges
 from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord, WrongRequest, nearest
+from ecgenough.extras import needed
 from ecgenough.model import Model
 from ecgenough.networks.contract import Network
 from ecgenough.serving.pieces import PIECES, pieces_of, without_waves
 from ecgenough.signals.batches import evaluation_crops, evaluation_starts
 from ecgenough.signals.conditioning import condition
 from ecgenough.signals.store import MICROVOLTS, to_microvolts
-
-try:
-    from captum import attr as captum
-except ImportError:
-    captum = None
 
 Floats = NDArray[np.float64]
 STEPS = 64  # of the path from silence to the ECG, Gauss-Legendre
@@ -75,8 +71,7 @@ def explain(model: Model, ecg: Ecg, label: str | None = None, method: str = "int
     Raises WrongRequest for an unknown class or method or without the extra `explain`, BrokenRecord where the recording
     cannot be used, or has no beats to take apart by occlusion.
     """
-    if captum is None:
-        raise WrongRequest("explaining needs the package captum: pip install 'ecgenough[explain]'.")
+    _captum()
     if method not in METHODS:
         raise WrongRequest(f'method "{method}" is unknown. {nearest(method, METHODS)}')
     model.check_it_answers()
@@ -115,7 +110,7 @@ class _Found:
 
 
 def _integrated_gradients(model: Model, seen: _Seen, target: int, _: WaveEdges | None) -> _Found:
-    method = captum.IntegratedGradients(model.network)
+    method = _captum().IntegratedGradients(model.network)
     with torch.enable_grad():
         shares = method.attribute(seen.crops, target=target, n_steps=STEPS, internal_batch_size=AT_ONCE)
     return _Found(_put_back(shares, seen), share=True)
@@ -124,8 +119,10 @@ def _integrated_gradients(model: Model, seen: _Seen, target: int, _: WaveEdges |
 def _grad_cam(model: Model, seen: _Seen, target: int, _: WaveEdges | None) -> _Found:
     parted = _Parted(model.network)
     with torch.enable_grad():
-        course = captum.LayerGradCam(parted, parted.body).attribute(seen.crops, target=target, relu_attributions=True)
-    course = captum.LayerAttribution.interpolate(course.detach(), seen.crops.shape[-1], interpolate_mode="linear")
+        course = (
+            _captum().LayerGradCam(parted, parted.body).attribute(seen.crops, target=target, relu_attributions=True)
+        )
+    course = _captum().LayerAttribution.interpolate(course.detach(), seen.crops.shape[-1], interpolate_mode="linear")
     return _Found(_put_back(course.expand(-1, seen.crops.shape[1], -1), seen), share=False)
 
 
@@ -156,12 +153,16 @@ def _losses(model: Model, seen: _Seen, target: int, number: NDArray[np.int64], w
     `without` `[crops, leads, length]` is what stands in their place. The loss is the mean over crops, like the logit.
     """
     masks = _cut(number, seen)
-    lost = captum.FeatureAblation(model.network).attribute(
-        seen.crops,
-        baselines=without,
-        target=target,
-        feature_mask=torch.from_numpy(masks).to(seen.crops.device),
-        perturbations_per_eval=8,
+    lost = (
+        _captum()
+        .FeatureAblation(model.network)
+        .attribute(
+            seen.crops,
+            baselines=without,
+            target=target,
+            feature_mask=torch.from_numpy(masks).to(seen.crops.device),
+            perturbations_per_eval=8,
+        )
     )
     total = np.zeros(int(number.max()) + 1)
     for crop, mask in zip(lost.detach().double().cpu().numpy(), masks, strict=True):
@@ -267,3 +268,7 @@ def beat_average(explanation: Explanation, values: Any, before: float = 0.35, af
     peaks = np.rint(explanation.edges.r * rate).astype(np.int64)
     whole = [line[:, peak - first : peak + last] for peak in peaks if first <= peak <= line.shape[1] - last]
     return np.asarray(np.mean(whole, axis=0)) if whole else None
+
+
+def _captum() -> Any:
+    return needed("captum.attr", "explain", "explaining")

@@ -11,14 +11,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from ecgenough.errors import WrongRequest, nearest
+from ecgenough.extras import needed
 from ecgenough.files import write_text, written_aside
 from ecgenough.reports.ecg_paper import AGAINST, FOR, draw_strips, side_by_side, strips_of
 from ecgenough.serving.explanation import Explanation, beat_average
-
-try:
-    import resvg_py
-except ImportError:
-    resvg_py = None  # type: ignore[assignment]
 
 Floats = NDArray[np.float64]
 SUFFIXES = (".svg", ".png", ".html", ".json", ".npz")
@@ -128,9 +124,8 @@ def _legend(explanation: Explanation) -> str:
 
 
 def _png(svg: str) -> bytes:
-    if resvg_py is None:
-        raise WrongRequest("a PNG needs the package resvg-py: pip install 'ecgenough[explain]', or write an .svg.")
-    return bytes(resvg_py.svg_to_bytes(svg_string=svg, dpi=96, zoom=DOTS_PER_MM * 25.4 / 96))
+    resvg = needed("resvg_py", "explain", "a PNG")
+    return bytes(resvg.svg_to_bytes(svg_string=svg, dpi=96, zoom=DOTS_PER_MM * 25.4 / 96))
 
 
 def _write(path: Path, content: bytes) -> None:

@@ -11,7 +11,8 @@ import numpy as np
 import torch
 
 from ecgenough.ecg import Ecg
-from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.errors import EcgenoughError
+from ecgenough.extras import needed
 from ecgenough.files import written_aside
 from ecgenough.model import Model
 from ecgenough.serving.graph import RawEcgNetwork, filter_inside
@@ -19,11 +20,6 @@ from ecgenough.serving.onnx_file import CARD, CARD_FORMAT
 from ecgenough.serving.onnx_model import OnnxModel
 from ecgenough.signals.conditioning import samples_of
 from ecgenough.simulation import Case, simulate
-
-try:
-    import onnx
-except ImportError:
-    onnx = None  # type: ignore[assignment]
 
 OPSET = 17
 TOLERANCE = 1e-4  # by which probabilities of the file may differ from the model's
@@ -49,8 +45,7 @@ def export_onnx(model: Model, path: Path, weights_sha256: str = "") -> OnnxModel
 
 def as_onnx(model: Model, card: dict[str, Any]) -> bytes:
     """The graph with `card` in its metadata. Its inputs and outputs are named `ecg`, `probabilities` and `logits`."""
-    if onnx is None:
-        raise WrongRequest("exporting needs the package onnx: pip install 'ecgenough[onnx]'.")
+    onnx = needed("onnx", "onnx", "exporting")
     with warnings.catch_warnings(), torch.no_grad():
         # The tracer warns of every shape that it takes for fixed: here all but batch and samples are.
         warnings.simplefilter("ignore")

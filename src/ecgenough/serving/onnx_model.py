@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from scipy.special import expit, logit
 
 from ecgenough.ecg import Ecg
-from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.errors import EcgenoughError
+from ecgenough.extras import needed
 from ecgenough.prediction import Prediction
 from ecgenough.recipe import Signal
 from ecgenough.serving.onnx_file import CARD, CARD_FORMAT, check_self_contained, read_onnx
@@ -20,11 +21,6 @@ from ecgenough.signals.limits import limits
 from ecgenough.signals.plausibility import beat_height, notes
 from ecgenough.signals.store import to_microvolts
 from ecgenough.signals.windows import over_windows
-
-try:
-    import onnxruntime
-except ImportError:
-    onnxruntime = None
 
 _NEAREST = 1e-7  # to 0 or 1: a float32 probability cannot tell what is nearer
 
@@ -49,8 +45,7 @@ class OnnxModel:
     @classmethod
     def of(cls, content: bytes, name: str, threads: int = 0) -> "OnnxModel":
         """The model in the bytes of a file that errors call `name`; raises as `load` does."""
-        if onnxruntime is None:
-            raise WrongRequest("an ONNX model needs the package onnxruntime: pip install 'ecgenough[onnx]'.")
+        onnxruntime = needed("onnxruntime", "onnx", "an ONNX model")
         check_self_contained(content, name)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads

@@ -18,16 +18,11 @@ from numpy.typing import NDArray
 
 from ecgenough.ecg import Ecg
 from ecgenough.errors import WrongRequest
+from ecgenough.extras import needed
 from ecgenough.files import written_aside
 from ecgenough.serving.onnx_file import CARD
 from ecgenough.serving.onnx_model import OnnxModel
 from ecgenough.simulation import FINDINGS, Case, simulate
-
-try:
-    import onnx
-    from onnxruntime import quantization
-except ImportError:
-    onnx = quantization = None  # type: ignore[assignment]
 
 QUANTISED = ("Conv", "Gemm", "MatMul")
 SIMULATED = 64  # ECGs that ranges are measured on where none are given
@@ -39,8 +34,7 @@ def quantise(exported: OnnxModel, source: Path, path: Path, ecgs: Sequence[Ecg] 
     Ranges are measured on `ecgs`, simulated ones with every finding where there are none. Raises WrongRequest without
     the extra `onnx`, and for a network with nothing to quantise.
     """
-    if quantization is None:
-        raise WrongRequest("quantising needs the packages onnx and onnxruntime: pip install 'ecgenough[onnx]'.")
+    onnx, quantization = (needed(module, "onnx", "quantising") for module in ("onnx", "onnxruntime.quantization"))
     graph = onnx.load_model(source, load_external_data=False)
     inside = [node.name for node in graph.graph.node if node.op_type in QUANTISED and node.name.startswith("/network/")]
     if not inside:
@@ -76,8 +70,8 @@ def simulated_ecgs(count: int = SIMULATED) -> list[Ecg]:
     return [made.ecg(row) for row in range(count)]
 
 
-class _Readings(quantization.CalibrationDataReader if quantization is not None else object):  # type: ignore[misc]
-    """Conditioned ECGs one by one, as the quantiser asks for them."""
+class _Readings:
+    """What onnxruntime calls a CalibrationDataReader: conditioned ECGs, one by one."""
 
     def __init__(self, exported: OnnxModel, ecgs: Sequence[Ecg]) -> None:
         self._coming: Iterator[NDArray[np.float32]] = (exported.conditioned(ecg)[None] for ecg in ecgs)
@@ -89,6 +83,7 @@ class _Readings(quantization.CalibrationDataReader if quantization is not None e
 
 
 def _with_card(path: Path, card: dict[str, Any]) -> bytes:
+    onnx = needed("onnx", "onnx", "quantising")
     graph = onnx.load_model(path, load_external_data=False)
     onnx.helper.set_model_props(graph, {CARD: json.dumps(card)})
     return bytes(graph.SerializeToString())

@@ -17,7 +17,7 @@ from starlette.exceptions import HTTPException
 
 from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord, EcgenoughError, WrongRequest
-from ecgenough.formats.table import TableLayout
+from ecgenough.formats.table import TableLayout, stated_layout
 from ecgenough.model import Model, Prediction
 from ecgenough.serving.answers import Complaint, EcgAnswer, PredictAnswer, RecordAnswer, described
 from ecgenough.serving.batching import Batcher
@@ -26,7 +26,7 @@ from ecgenough.serving.fhir import bundle, diagnostic_report
 from ecgenough.serving.limits import Limits
 from ecgenough.serving.page_routes import add_page
 from ecgenough.serving.reading import Readers
-from ecgenough.serving.uploads import recordings, save, table_layout
+from ecgenough.serving.uploads import recordings, save
 
 Files = Annotated[list[UploadFile], File(min_length=1, description="Recordings; of WFDB, the header and its samples.")]
 FHIR = "application/fhir+json"
@@ -109,7 +109,8 @@ def build_app(model: Model, name: str, limits: Limits | None = None, token: str 
         redoc_url=None,
         lifespan=lifespan,
     )
-    _add_routes(app, service)
+    _add_answers(app, service)
+    _add_health(app, service)
     page = add_page(app)
     app.add_exception_handler(RequestValidationError, _on_validation)
     app.add_exception_handler(EcgenoughError, _on_error)
@@ -118,7 +119,8 @@ def build_app(model: Model, name: str, limits: Limits | None = None, token: str 
     return Door(app, service.state, service.metrics, limits, token, routes | page, page), service
 
 
-def _add_routes(app: FastAPI, service: Service) -> None:
+def _add_answers(app: FastAPI, service: Service) -> None:
+    """The routes under /v1: what the model says, and which model that is."""
     refusals = described(400, 401, 408, 413, 422, 429, 503)
 
     @app.post("/v1/predict", responses={200: {"content": {FHIR: {}}}, **refusals}, response_model=PredictAnswer)
@@ -133,7 +135,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         """Probabilities of every class for one recording or many, in any format that ecgenough reads; as FHIR R4 where
         the request accepts application/fhir+json.
         """
-        read = await service.read_all(files, table_layout(rate, unit, leads, orientation))
+        read = await service.read_all(files, stated_layout(rate, unit, leads, orientation))
         said = await service.answer(read)
         if FHIR in request.headers.get("accept", ""):
             return _as_fhir(read, said, service.model.recipe.network.name)
@@ -147,7 +149,7 @@ def _add_routes(app: FastAPI, service: Service) -> None:
         files: Files, rate: Rate = None, unit: Words = None, leads: Words = None, orientation: Words = None
     ) -> EcgAnswer:
         """One recording as it was read, in microvolts, with computed measurements."""
-        read = await service.read_all(files, table_layout(rate, unit, leads, orientation))
+        read = await service.read_all(files, stated_layout(rate, unit, leads, orientation))
         if len(read) != 1:
             raise WrongRequest(f"{len(read)} recordings were sent; this route reads one.")
         file, found = read[0]
@@ -171,6 +173,10 @@ def _add_routes(app: FastAPI, service: Service) -> None:
             "origin": dict(about.origin),
             "notice": "Research software, not a medical device.",
         }
+
+
+def _add_health(app: FastAPI, service: Service) -> None:
+    """What machines ask: whether the process is alive and ready, and Prometheus' figures."""
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:

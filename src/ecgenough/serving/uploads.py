@@ -1,11 +1,10 @@
-"""Uploaded files in a folder of their own: which of them are recordings, and how their tables are to be read."""
+"""Uploaded files in a folder of their own, and which of them are recordings."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from ecgenough.errors import WrongRequest
-from ecgenough.formats.table import TableLayout
 
 _NAME = re.compile(r"[\w\-.+ ()]{1,120}")
 _SIGNALS = (".dat", ".mat")  # of a WFDB record, whose header says what they hold
@@ -37,17 +36,3 @@ def recordings(paths: Sequence[Path]) -> list[Path]:
     """The files that are a recording each: all but the samples of a WFDB record whose header is there too."""
     headers = {path.stem for path in paths if path.suffix == ".hea"}
     return [path for path in paths if not (path.suffix in _SIGNALS and path.stem in headers)]
-
-
-def table_layout(
-    rate: float | None, unit: str | None, leads: str | None, orientation: str | None, skip_columns: int = 0
-) -> TableLayout | None:
-    """How tables are to be read, None where nothing is said of it. Raises WrongRequest for half of it."""
-    if rate is None and not unit and not leads and not orientation:
-        return None
-    if rate is None or not unit or not leads or orientation not in ("samples-by-leads", "leads-by-samples"):
-        raise WrongRequest(
-            "a table needs all of rate, unit, leads and orientation (samples-by-leads or leads-by-samples)."
-        )
-    names = tuple(name.strip() for name in leads.split(","))
-    return TableLayout(rate, unit, names, orientation, skip_columns=skip_columns)  # type: ignore[arg-type]

@@ -7,12 +7,12 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from importlib import import_module
 from typing import Any, Protocol
 
 from joblib.externals.loky import get_reusable_executor
 
 from ecgenough.errors import WrongRequest
+from ecgenough.extras import needed
 from ecgenough.studies.cell_folders import FAILED, FAILURE, note_failure
 from ecgenough.studies.cell_runs import Outcome, Place, carry_out, folder_of
 from ecgenough.studies.plan import Cell, Pretraining
@@ -109,7 +109,7 @@ class RayCluster:
     """The Ray cluster at `address`, or one that is started on this machine; all of it must see the study's folder."""
 
     def __init__(self, jobs: int | None = None, address: str | None = None) -> None:
-        self.ray = _ray()
+        self.ray = needed("ray", "cluster", "--on ray")
         self.jobs, self.address = jobs, address
 
     def close(self) -> None:
@@ -160,10 +160,3 @@ class RayCluster:
 def _died(work: Work, place: Place) -> Outcome:
     reason = note_failure(folder_of(work, place.out) / FAILURE, DIED)
     return Outcome(work.fingerprint, FAILED, reason)
-
-
-def _ray() -> Any:
-    try:
-        return import_module("ray")
-    except ImportError:
-        raise WrongRequest("--on ray needs Ray: pip install 'ecgenough[cluster]'.") from None

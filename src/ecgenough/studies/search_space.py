@@ -11,18 +11,16 @@ A range is of whole numbers where its ends are and the key takes no others.
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import combinations
-from pathlib import Path
 from typing import Annotated, Any, Self
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ecgenough import networks
 from ecgenough.complaints import first_complaint
-from ecgenough.errors import WrongRequest, nearest
+from ecgenough.errors import WrongRequest
 from ecgenough.recipe import Recipe, Section
+from ecgenough.settings import read_mapping, read_settings, shipped_names
 from ecgenough.signals.batches import crop_samples
 from ecgenough.signals.conditioning import check_settings, samples_of
 
@@ -38,6 +36,7 @@ NOT_SEARCHED = {
 }
 # YAML 1.1 takes 1e-6, without a point, for a word.
 _EXPONENT = re.compile(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+")
+FOLDER, WHAT = "spaces", "search space"  # of the package; what errors call one
 
 
 class Choices(Section):
@@ -109,8 +108,7 @@ class SearchSpace:
 
 def shipped_spaces() -> tuple[str, ...]:
     """The names of the search spaces that come with the package."""
-    found = (files("ecgenough") / "spaces").iterdir()
-    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in found if entry.name.endswith(".yaml")))
+    return shipped_names(FOLDER)
 
 
 def load_space(name_or_path: str, base: Recipe) -> SearchSpace:
@@ -119,25 +117,17 @@ def load_space(name_or_path: str, base: Recipe) -> SearchSpace:
     Raises WrongRequest where there is neither, where a key is no key of the recipe, and where any two of its values
     together do not fit the recipe.
     """
-    path = Path(name_or_path)
-    if name_or_path in shipped_spaces():
-        text = (files("ecgenough") / "spaces" / f"{name_or_path}.yaml").read_text(encoding="utf-8")
-    elif path.is_file():
-        text = path.read_text(encoding="utf-8", errors="replace")
-    else:
-        known = nearest(name_or_path, shipped_spaces())
-        raise WrongRequest(f'search space "{name_or_path}" is neither shipped nor a file. {known}')
-    return read_space(text, base, name_or_path)
+    return _space(read_settings(name_or_path, FOLDER, WHAT), base, name_or_path)
 
 
 def read_space(text: str, base: Recipe, where: str = "the search space") -> SearchSpace:
     """A search space from YAML text; `where` is named in errors. See `load_space`."""
-    try:
-        settings = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise WrongRequest(f"{where} is not YAML: {' '.join(str(error).split())[:200]}") from None
-    if not isinstance(settings, dict) or not settings:
-        raise WrongRequest(f"{where} is no search space: it must be recipe keys, each with low and high, or choices.")
+    return _space(read_mapping(text, where, WHAT), base, where)
+
+
+def _space(settings: Mapping[Any, Any], base: Recipe, where: str) -> SearchSpace:
+    if not settings:
+        raise WrongRequest(f"{where} is not a {WHAT}: it must be recipe keys, each with low and high, or choices.")
     space = SearchSpace({str(key): _values(str(key), entry, where) for key, entry in settings.items()})
     try:
         _check(space, base)

@@ -7,9 +7,7 @@ known one. `arms` says what is compared, with the recipes in full; `plan` turns 
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import product
-from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
@@ -17,9 +15,11 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ecgenough import baselines, networks
 from ecgenough.complaints import first_complaint
-from ecgenough.errors import WrongRequest, nearest
-from ecgenough.recipe import Count, Recipe, Section, change_setting, load_recipe, read_mapping
+from ecgenough.errors import WrongRequest
+from ecgenough.recipe import Count, Recipe, Section, change_setting, load_recipe
+from ecgenough.settings import read_settings, shipped_names
 
+FOLDER = "study_files"  # of the package
 SCRATCH = "scratch"
 FIXED = ("signal", "crop", "normalisation", "network")  # what a pretrained network fixes for whoever carries it over
 
@@ -193,8 +193,7 @@ class Arm:
 
 def shipped_studies() -> tuple[str, ...]:
     """The names of the studies that come with the package."""
-    folder = files("ecgenough") / "study_files"
-    return tuple(sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml")))
+    return shipped_names(FOLDER)
 
 
 def load_study(name_or_path: str, changes: Iterable[str] = ()) -> Study:
@@ -202,18 +201,10 @@ def load_study(name_or_path: str, changes: Iterable[str] = ()) -> Study:
 
     Raises WrongRequest when there is neither, or a key or value does not fit.
     """
-    path = Path(name_or_path)
-    if name_or_path in shipped_studies():
-        text = (files("ecgenough") / "study_files" / f"{name_or_path}.yaml").read_text(encoding="utf-8")
-    elif path.is_file():
-        text = path.read_text(encoding="utf-8", errors="replace")
-    else:
-        known = nearest(name_or_path, shipped_studies())
-        raise WrongRequest(f'study "{name_or_path}" is neither shipped nor a file. {known}')
-    settings = read_mapping(text, str(name_or_path), "study")
+    settings = read_settings(name_or_path, FOLDER, "study")
     for change in changes:
         change_setting(settings, change, "study")
-    return Study.of(settings, str(name_or_path))
+    return Study.of(settings, name_or_path)
 
 
 def _complaint(error: ValidationError, model: type[Study], where: str) -> str:
