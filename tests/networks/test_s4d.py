@@ -4,7 +4,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgenough import networks
-from ecgenough.networks.s4d import Spectrum, StateSpace
+from ecgenough.networks.s4d import CircularConvolution, Spectrum, StateSpace
 
 
 def space(bidirectional: bool = False, spectrum: Spectrum = "linear", state: int = 16) -> StateSpace:
@@ -76,3 +76,18 @@ def test_one_direction_never_looks_ahead() -> None:
 def test_ten_seconds_at_100_hz_become_125_steps() -> None:
     network = networks.build("s4d_hybrid", leads=12, classes=5).eval()
     assert network.features(torch.randn(1, 12, 1000)).shape == (1, 256, 125)
+
+
+@pytest.mark.parametrize("time", [1, 2, 5, 8])
+def test_the_convolution_s_own_gradients_are_those_of_finite_differences(time: int) -> None:
+    rng = torch.Generator().manual_seed(0)
+    signal, kernel = (torch.randn(*shape, generator=rng).double() for shape in ((3, 2, time), (2, 2 * time)))
+    assert torch.autograd.gradcheck(CircularConvolution.apply, (signal.requires_grad_(), kernel.requires_grad_()))
+
+
+def test_the_convolution_goes_around_a_circle_of_twice_the_length() -> None:
+    rng = np.random.default_rng(0)
+    signal, kernel = rng.standard_normal((1, 1, 6)), rng.standard_normal((1, 12))
+    around = np.array([sum(signal[0, 0, j] * kernel[0, (i - j) % 12] for j in range(6)) for i in range(6)])
+    outputs = CircularConvolution.apply(torch.from_numpy(signal), torch.from_numpy(kernel))
+    np.testing.assert_allclose(outputs[0, 0], around, atol=1e-12)
