@@ -299,6 +299,17 @@ class Transfer(Section):
     rank: Count = 8
 
 
+class Distillation(Section):
+    """Learn from what trained models answer as well as from the labels (Hinton et al. 2015).
+
+    `teachers` are shipped models or folders that know the task; the target of a record is its label with 1 - `weight`
+    and the mean of the teachers' calibrated probabilities with `weight`.
+    """
+
+    teachers: Annotated[tuple[str, ...], Field(min_length=1)] = ("ptbxl-base",)
+    weight: Fraction = 0.5
+
+
 class Masked(Section):
     """Hide `fraction` of the signal, all leads together in stretches of `seconds`, and rebuild it from the rest.
 
@@ -346,6 +357,7 @@ class Recipe(Section):
     schedule: Schedule = OneCycle()
     training: Training = Training()
     transfer: Transfer | None = None
+    distillation: Distillation | None = None
     pretraining: Pretraining | None = None
     seed: Annotated[int, Field(ge=0)] = 0
 

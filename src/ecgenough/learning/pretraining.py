@@ -32,6 +32,8 @@ def check_pretraining(recipe: Recipe) -> Pretraining:
         raise WrongRequest(f"training.select {recipe.training.select} needs labels; pretrain with select: loss.")
     if recipe.training.sampling == "class-balanced":
         raise WrongRequest("training.sampling class-balanced needs labels; pretrain with shuffle or patient-balanced.")
+    if recipe.distillation is not None:
+        raise WrongRequest("distillation needs labels; pretrain without teachers, and set distillation=null.")
     return recipe.pretraining
 
 

@@ -59,8 +59,12 @@ class Batches:
         device: torch.device,
         rank: int = 0,
         world: int = 1,
+        targets: NDArray[np.float32] | None = None,
     ) -> None:
-        """Raises WrongRequest where the store was not conditioned as the recipe says, or gives no such labels."""
+        """`targets` `[rows, classes]` are what training is to answer, in place of the labels that the recipe names.
+
+        Raises WrongRequest where the store was not conditioned as the recipe says, or gives no such labels.
+        """
         _check_fit(store, recipe)
         rows = np.array(rows, dtype=np.int64)
         self.recipe, self.device, self.rank, self.world = recipe, device, rank, world
@@ -75,7 +79,9 @@ class Batches:
         self.parts = tuple(columns_by_task(about.name, about.classes).values())
         self._truth = np.asarray(about.labels[rows], dtype=np.float32)
         self._labels = torch.from_numpy(self._truth).to(device)
-        self._targets = torch.from_numpy(_targets(store, rows, task, recipe)).to(device)
+        self._targets = torch.from_numpy(label_targets(store, rows, task, recipe) if targets is None else targets).to(
+            device
+        )
         self._rows = torch.from_numpy(rows).to(device)
         kept = Resident if fits(store, rows, device) else Streamed
         self._signals: Signals = kept(store, rows, device)
@@ -294,8 +300,8 @@ def _check_fit(store: Store, recipe: Recipe) -> None:
             )
 
 
-def _targets(store: Store, rows: Rows, task: str, recipe: Recipe) -> NDArray[np.float32]:
-    """What training is to answer: labels of 0 and 1, or the likelihoods of the recipe's wish."""
+def label_targets(store: Store, rows: Rows, task: str, recipe: Recipe) -> NDArray[np.float32]:
+    """What training is to answer, `[rows, classes]`: labels of 0 and 1, or the likelihoods of the recipe's wish."""
     truth = store.task(task)
     if recipe.labels == "hard":
         return np.asarray(truth.labels[rows], dtype=np.float32)

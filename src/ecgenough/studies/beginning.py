@@ -72,8 +72,9 @@ def finished(out: Path, recipe: Recipe, store: Store, source: str | Path | None)
         return False
     origin = Model.load(out).origin
     began_as = weights_digest(source) if source else None
-    asked = (recipe.fingerprint(), store.fingerprint, began_as)
-    if (origin["recipe"], origin["store"], origin.get("source_weights")) != asked:
+    teachers = {name: weights_digest(name) for name in recipe.distillation.teachers} if recipe.distillation else {}
+    asked = (recipe.fingerprint(), store.fingerprint, began_as, teachers)
+    if (origin["recipe"], origin["store"], origin.get("source_weights"), origin.get("teachers", {})) != asked:
         raise _another(out)
     remove_litter(out)
     say(f"{out} holds this run already; nothing to do.")

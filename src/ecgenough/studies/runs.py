@@ -18,6 +18,7 @@ from ecgenough.datasets.table import Task
 from ecgenough.ecg import STANDARD_LEADS
 from ecgenough.errors import WrongRequest, few
 from ecgenough.files import remove_litter, write_text
+from ecgenough.learning.distillation import Teacher, called, mixed
 from ecgenough.learning.evaluation import Answers, answer
 from ecgenough.learning.losses import build_loss
 from ecgenough.learning.training import Progress, Splits, fit, open_fabric
@@ -27,7 +28,7 @@ from ecgenough.model import Model, weights_digest
 from ecgenough.networks.contract import Network, parameter_count
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
-from ecgenough.signals.batches import Batches
+from ecgenough.signals.batches import Batches, label_targets
 from ecgenough.signals.normalisation import Normaliser, fit_normaliser
 from ecgenough.signals.store import Store
 from ecgenough.studies.beginning import CHECKPOINT, RECIPE, begin, finished
@@ -40,6 +41,7 @@ from ecgenough.studies.splits import (
     check_scorable,
     divide,
     listed_folds,
+    refuse_knowing,
     refuse_overlap,
     seen_rows,
 )
@@ -70,6 +72,7 @@ class Run:
     division: Division
     normaliser: Normaliser
     source: Source | None = None
+    teachers: tuple[Teacher, ...] = ()
 
     @property
     def splits(self) -> dict[str, NDArray[np.int64]]:
@@ -85,18 +88,35 @@ class Run:
     def task(self) -> str:
         return self.recipe.task or self.store.default_task
 
+    @property
+    def earlier(self) -> list[Model]:
+        """The models that this one begins as or is taught by; what they have seen, it has seen."""
+        return [*([self.source.model] if self.source else []), *(teacher.model for teacher in self.teachers)]
+
     def training(self) -> Batches:
         """The training records; where several processes train, this one's share of every batch."""
-        rank, world = self.fabric.global_rank, self.fabric.world_size
-        return self._batches("train", rank, world)
+        batches = self._batches("train", self.fabric.global_rank, self.fabric.world_size, self._targets())
+        batches.identity = "-".join([batches.identity, *(teacher.weights[:16] for teacher in self.teachers)])
+        return batches
 
     def validation(self) -> Batches:
         """The validation records, all of them in every process."""
-        return self._batches("validation", 0, 1)
+        return self._batches("validation", 0, 1, None)
 
-    def _batches(self, part: str, rank: int, world: int) -> Batches:
-        rows = self.splits[part]
-        return Batches(self.store, rows, self.task, self.recipe, self.normaliser, self.fabric.device, rank, world)
+    def _batches(self, part: str, rank: int, world: int, targets: NDArray[np.float32] | None) -> Batches:
+        rows, device = self.splits[part], self.fabric.device
+        return Batches(self.store, rows, self.task, self.recipe, self.normaliser, device, rank, world, targets)
+
+    def _targets(self) -> NDArray[np.float32] | None:
+        """What the teachers make of the training labels; None where nobody teaches."""
+        if self.recipe.distillation is None:
+            return None
+        rows, weight = self.splits["train"], self.recipe.distillation.weight
+        say(
+            f"taught by {', '.join(teacher.name for teacher in self.teachers)}, which answer the training records first"
+        )
+        labels = label_targets(self.store, rows, self.task, self.recipe)
+        return mixed(labels, weight, self.teachers, self.store, rows, self.fabric.device)
 
 
 def train(store: Store, recipe: Recipe, out: Path, device: str = "auto", watchers: Sequence[Watcher] = ()) -> Path:
@@ -115,7 +135,7 @@ def train(store: Store, recipe: Recipe, out: Path, device: str = "auto", watcher
     division = divide(store, recipe.task, recipe.leave_out)
     check_scorable(store, store.task(recipe.task).name, division.rows["validation"], store.validation_folds)
     normaliser = fit_normaliser(recipe.normalisation, store, division.rows["train"])
-    run = Run(store, recipe, out, fabric, division, normaliser)
+    run = Run(store, recipe, out, fabric, division, normaliser, teachers=_teachers(recipe, store, division))
     torch.manual_seed(recipe.seed)
     network = networks.build(
         recipe.network.name,
@@ -151,7 +171,8 @@ def transfer(
     check_scorable(store, store.task(recipe.task).name, division.rows["validation"], store.validation_folds)
     torch.manual_seed(recipe.seed)
     network, normaliser, messages = _begun_as(began.model, store.task(recipe.task), recipe)
-    run = Run(store, recipe, out, fabric, division, normaliser.to(fabric.device), began)
+    teachers = _teachers(recipe, store, division)
+    run = Run(store, recipe, out, fabric, division, normaliser.to(fabric.device), began, teachers)
     mode = recipe.transfer.mode if recipe.transfer else "full"
     everything = parameter_count(network)
     learned = Adaptation(copy.deepcopy(network), recipe.transfer or SCRATCH).learned(recipe.training.epochs)
@@ -159,6 +180,15 @@ def transfer(
     about = {"from": str(source), "mode": mode, "trained_parameters": learned, "all_parameters": everything}
     _carry_out(run, network, watchers, {**about, "messages": messages})
     return out
+
+
+def _teachers(recipe: Recipe, store: Store, division: Division) -> tuple[Teacher, ...]:
+    """The recipe's teachers. Raises WrongRequest for one that has seen a record, or a patient, that is to test."""
+    about = store.task(recipe.task)
+    teachers = called(recipe.distillation, about.name, about.classes)
+    for teacher in teachers:
+        refuse_knowing(teacher.model, f"teacher {teacher.name}", store, division.rows["test"])
+    return teachers
 
 
 def _begun_as(model: Model, task: Task, recipe: Recipe) -> tuple[Network, Normaliser, list[str]]:
@@ -295,7 +325,6 @@ def _write_validation(run: Run, model: Model, validation: Answers) -> dict[str, 
 def _model(run: Run, network: Network, validation: Answers, progress: Progress) -> Model:
     about = run.store.task(run.task)
     decided = decide(validation, about.classes, columns_by_task(about.name, about.classes).values())
-    earlier = run.source.model if run.source else None
     waveforms, patients = run.store.hashes[run.learned_from], run.store.patient_hashes(run.learned_from)
     return Model(
         network=network,
@@ -307,8 +336,8 @@ def _model(run: Run, network: Network, validation: Answers, progress: Progress) 
         normaliser=run.normaliser,
         calibration=decided.calibration,
         origin=origin(run, progress.best_epoch),
-        seen=np.union1d(waveforms, earlier.seen if earlier else waveforms),
-        seen_patients=np.union1d(patients, earlier.seen_patients if earlier else patients),
+        seen=np.unique(np.concatenate([waveforms, *(model.seen for model in run.earlier)])),
+        seen_patients=np.unique(np.concatenate([patients, *(model.seen_patients for model in run.earlier)])),
     )
 
 
@@ -320,6 +349,7 @@ def origin(run: Run, epoch: int) -> dict[str, Any]:
         "recipe": run.recipe.fingerprint(),
         "source": run.source.folder if run.source else None,
         "source_weights": run.source.weights if run.source else None,
+        "teachers": {teacher.name: teacher.weights for teacher in run.teachers},
         "epoch": epoch,
         "folds": {"train": list(run.store.train_folds), "validation": list(run.store.validation_folds)},
         "environment": environment(run.fabric.device),

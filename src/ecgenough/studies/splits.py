@@ -126,6 +126,16 @@ def refuse_overlap(model: Model, store: Store, task: str | None = None) -> None:
         )
 
 
+def refuse_knowing(model: Model, what: str, store: Store, rows: Rows) -> None:
+    """Raise WrongRequest where `what`, a model, has learned from or was chosen on one of `rows`, which are to test."""
+    known = seen_rows(model, store, rows)
+    if len(known):
+        raise WrongRequest(
+            f"{what} has seen {len(known):,} of the records that are to test (first: {store.records[known[0]]}), or others "
+            "of their patients; figures on them would be too good. Choose one that was trained without them."
+        )
+
+
 def seen_rows(model: Model, store: Store, rows: Rows) -> Rows:
     """Which of `rows` the model learned from or was chosen on, themselves or by another record of their patient."""
     known = np.isin(store.hashes[rows], model.seen) | np.isin(store.patient_hashes(rows), model.seen_patients)

@@ -1,0 +1,92 @@
+"""Trained models teach another: what it is shown, what it remembers, and what is refused."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from ecgenough.errors import WrongRequest
+from ecgenough.learning.distillation import Teacher, mixed
+from ecgenough.model import Model
+from ecgenough.recipe import Recipe
+from ecgenough.signals.store import Store
+from ecgenough.studies import runs
+from ecgenough.studies.pretraining import run_pretraining
+
+
+@pytest.fixture(scope="module")
+def teacher(stores: dict[str, Store], tiny: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    recipe = tiny.with_changes(["training.epochs=1"])
+    return runs.train(stores["superclasses"], recipe, tmp_path_factory.mktemp("runs") / "teacher", "cpu")
+
+
+def taught_by(teacher: Path, recipe: Recipe, *changes: str) -> Recipe:
+    return recipe.with_changes(["training.epochs=1", f"distillation.teachers=[{teacher}]", *changes])
+
+
+def test_targets_are_label_and_answer_in_their_shares(teacher: Path, stores: dict[str, Store]) -> None:
+    store, model = stores["superclasses"], Model.load(teacher)
+    rows = store.rows("superdiagnostic", (9,))[:5]
+    labels = store.task("superdiagnostic").labels[rows].copy()
+    labels[0, 1] = np.nan
+    found = mixed(labels, 0.25, [Teacher("t", "0", model)] * 2, store, rows, torch.device("cpu"))
+    table = np.genfromtxt(
+        teacher / "validation" / "predictions.csv", delimiter=",", names=True, dtype=None, encoding=None
+    )
+    answers = {str(line["record"]): [line[f"p_{name}"] for name in model.classes] for line in table}
+    expected = 0.75 * labels + 0.25 * np.array([answers[store.records[row]] for row in rows])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.isnan(found[0, 1])
+
+
+def test_a_pupil_of_full_weight_never_sees_the_labels(
+    teacher: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    store = stores["superclasses"]
+    pupil = runs.train(store, taught_by(teacher, tiny, "distillation.weight=1"), tmp_path / "pupil", "cpu")
+    plain = runs.train(store, taught_by(teacher, tiny, "distillation.weight=0"), tmp_path / "plain", "cpu")
+    alone = runs.train(store, tiny.with_changes(["training.epochs=1"]), tmp_path / "alone", "cpu")
+    weights = [Model.load(run).network.state_dict() for run in (plain, alone, pupil)]
+    assert all(torch.equal(value, weights[1][name]) for name, value in weights[0].items())
+    assert any(not torch.equal(value, weights[1][name]) for name, value in weights[2].items())
+
+
+def test_a_pupil_says_who_taught_it_and_knows_whom_they_have_seen(
+    teacher: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    recipe = taught_by(teacher, tiny)
+    pupil = runs.train(stores["superclasses"], recipe, tmp_path / "pupil", "cpu")
+    model, card = Model.load(pupil), json.loads((teacher / "model" / "model.json").read_text())
+    assert model.origin["teachers"] == {str(teacher): card["weights_sha256"]}
+    assert np.isin(Model.load(teacher).seen, model.seen).all()
+    assert runs.train(stores["superclasses"], recipe, pupil, "cpu") == pupil  # finished: left as it is
+
+
+def test_a_teacher_of_another_task_is_refused(
+    teacher: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    with pytest.raises(WrongRequest, match='this model has no task "embolism"'):
+        runs.train(stores["embolism"], taught_by(teacher, tiny), tmp_path / "pupil", "cpu")
+
+
+def test_a_teacher_that_has_seen_the_test_records_is_refused(
+    teacher: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    store = stores["superclasses"]
+    knowing = Model.load(teacher)
+    tested = store.hashes[store.rows("superdiagnostic", store.test_folds)]
+    folder = tmp_path / "knowing"
+    replace(knowing, seen=np.union1d(knowing.seen, tested[:1])).save(folder)
+    with pytest.raises(WrongRequest, match=r"teacher .* has seen 1 of the records that are to test"):
+        runs.train(store, taught_by(folder, tiny), tmp_path / "pupil", "cpu")
+
+
+def test_pretraining_without_labels_has_no_teachers(
+    teacher: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    recipe = taught_by(teacher, tiny, "pretraining.objective=masked", "training.select=loss")
+    with pytest.raises(WrongRequest, match="distillation"):
+        run_pretraining(stores["superclasses"], recipe, tmp_path / "pretrained", "cpu")
