@@ -1,7 +1,7 @@
 # The service, for one model folder mounted at /model: docker compose up
 FROM python:3.12-slim
 WORKDIR /src
-COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY pyproject.toml constraints.txt README.md LICENSE CITATION.cff ./
 COPY src src
 # Without it pip takes PyTorch's default build, which brings gigabytes of CUDA: give the index of PyTorch's CPU builds.
 ARG PIP_EXTRA_INDEX_URL

@@ -18,12 +18,17 @@ from ecgenough.errors import WrongRequest
 from ecgenough.settings import read_mapping, read_settings, shipped_names
 
 Positive = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0), "s"]  # the text is the unit, for docs/recipes.md
+Hertz = Annotated[float, Field(gt=0), "Hz"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
 
 
 class Section(BaseModel):
-    """A part of a recipe: frozen, no key that is not known, no number that is not finite."""
+    """A part of a recipe: frozen, no key that is not known, no number that is not finite.
+
+    The text under a key tells what it is; the page of every recipe key is made from these.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -32,6 +37,8 @@ class Section(BaseModel):
 
 
 class NoFilter(Section):
+    """The signal as it was recorded."""
+
     kind: Literal["none"] = "none"
 
 
@@ -39,10 +46,14 @@ class BandPass(Section):
     """Butterworth band-pass designed at the rate of the signal it filters. Source: Marques & Oliveira 2025."""
 
     kind: Literal["band-pass"] = "band-pass"
-    low: Positive = 1.0
-    high: Positive = 45.0
+    low: Hertz = 1.0
+    """The lower edge of what passes."""
+    high: Hertz = 45.0
+    """The upper edge of what passes."""
     order: Count = 2
+    """Of the filter; run both ways it counts twice."""
     zero_phase: bool = True
+    """Run it forward and backward, so that nothing is delayed; false is causal."""
 
 
 class LowPassWavelet(Section):
@@ -53,10 +64,14 @@ class LowPassWavelet(Section):
     """
 
     kind: Literal["low-pass-wavelet"] = "low-pass-wavelet"
-    high: Positive = 50.0
+    high: Hertz = 50.0
+    """The edge of the low-pass."""
     order: Count = 2
+    """Of the low-pass, which is run both ways."""
     wavelet: str = "db4"
-    baseline_below: Positive | None = 0.5
+    """A discrete wavelet's name, as PyWavelets spells it."""
+    baseline_below: Hertz | None = 0.5
+    """Only what lies below it may be taken for baseline; null is the published rule."""
 
 
 Filter = Annotated[NoFilter | BandPass | LowPassWavelet, Field(discriminator="kind")]
@@ -66,9 +81,13 @@ class Signal(Section):
     """Select leads, resample, filter, cut or pad, in this order."""
 
     leads: tuple[str, ...] = STANDARD_LEADS
-    rate: Positive = 100.0
-    duration: Positive = 10.0
+    """Which leads, in this order; III, aVR, aVL and aVF are derived where they are missing."""
+    rate: Hertz = 100.0
+    """What every recording is resampled to."""
+    duration: Seconds = 10.0
+    """What every recording is cut or zero-padded to."""
     filter: Filter = NoFilter()
+    """What noise is taken away, and how."""
 
     @field_validator("leads")
     @classmethod
@@ -84,9 +103,12 @@ class Signal(Section):
 class Crop(Section):
     """The section a network sees: random in training; in evaluation the centre, or the mean over spaced crops."""
 
-    seconds: Positive | None = None
+    seconds: Seconds | None = None
+    """How long the section is; null is the whole recording."""
     evaluation: Literal["centre", "mean"] = "centre"
+    """One section from the centre, or the mean of the logits of several."""
     crops: Count = 5
+    """How many sections the mean is over, spaced evenly."""
 
 
 class Normalisation(Section):
@@ -96,10 +118,14 @@ class Normalisation(Section):
     """
 
     kind: Literal["none", "scale", "min-max", "z-score", "robust", "log", "signed-log", "l2"] = "scale"
+    """How the voltages become numbers of about one size."""
     across: Literal["lead", "record"] = "lead"
+    """What min-max, z-score, robust and l2 look at."""
 
 
 class Nothing(Section):
+    """Leave the record as it is: a choice among others with `choose: one`."""
+
     kind: Literal["nothing"] = "nothing"
 
 
@@ -110,13 +136,19 @@ class Flip(Section):
 
 
 class SampleDropout(Section):
+    """Set single samples to zero."""
+
     kind: Literal["sample-dropout"] = "sample-dropout"
     fraction: Fraction = 0.1
+    """Of the samples of each lead."""
 
 
 class LeadDropout(Section):
+    """Silence whole leads, as a loose electrode does."""
+
     kind: Literal["lead-dropout"] = "lead-dropout"
     probability: Fraction = 0.2
+    """For each lead on its own."""
 
 
 class Sine(Section):
@@ -124,7 +156,9 @@ class Sine(Section):
 
     kind: Literal["sine"] = "sine"
     amplitude: tuple[float, float] = (0.25, 1.0)
-    frequency: tuple[float, float] = (0.5, 10.0)
+    """From, to."""
+    frequency: Annotated[tuple[float, float], "Hz"] = (0.5, 10.0)
+    """From, to."""
 
 
 class Square(Section):
@@ -132,7 +166,9 @@ class Square(Section):
 
     kind: Literal["square"] = "square"
     amplitude: tuple[float, float] = (0.005, 0.02)
-    frequency: tuple[float, float] = (0.5, 50.0)
+    """From, to."""
+    frequency: Annotated[tuple[float, float], "Hz"] = (0.5, 50.0)
+    """From, to."""
 
 
 class Noise(Section):
@@ -140,6 +176,7 @@ class Noise(Section):
 
     kind: Literal["noise"] = "noise"
     amplitude: tuple[float, float] = (0.0, 0.05)
+    """From, to."""
 
 
 class CircularShift(Section):
@@ -153,13 +190,15 @@ class LeadScale(Section):
 
     kind: Literal["lead-scale"] = "lead-scale"
     spread: Fraction = 0.1
+    """How far from 1 a factor may be."""
 
 
 class TimeMask(Section):
     """Silence one stretch of all leads, up to `seconds` long."""
 
     kind: Literal["time-mask"] = "time-mask"
-    seconds: Positive = 1.0
+    seconds: Seconds = 1.0
+    """The longest stretch."""
 
 
 AugmentationStep = Annotated[
@@ -172,7 +211,9 @@ class Augmentation(Section):
     """Steps applied in training: all in order, or one drawn uniformly for each record."""
 
     choose: Literal["all", "one"] = "all"
+    """All steps in order, or one of them for each record."""
     of: tuple[AugmentationStep, ...] = ()
+    """The steps; none is no augmentation."""
 
 
 # --- network, loss, learning ---------------------------------------------------------------------------------------
@@ -182,23 +223,24 @@ class Network(Section):
     """A name from `ecgenough networks` and the options of that network."""
 
     name: str = "resnet18"
+    """Which network."""
     options: dict[str, Any] = Field(default_factory=dict)
+    """Its own settings, such as width; changing the name takes them back to their defaults."""
 
 
 PositiveWeight = Literal["counts"] | tuple[Positive, ...] | None
 
 
 class Bce(Section):
-    """Binary cross-entropy on logits.
-
-    `positive_weight` multiplies the loss of positives: given per class, or "counts" for
-    (negatives / positives) ** `power` over the training set.
-    """
+    """Binary cross-entropy on logits."""
 
     kind: Literal["bce"] = "bce"
     positive_weight: PositiveWeight = None
+    """Multiplies the loss of positives: a number a class, or counts for (negatives / positives) ** power in training."""
     power: Fraction = 1.0
+    """Of the ratio, with positive_weight: counts."""
     label_smoothing: Fraction = 0.0
+    """How far labels are drawn from 0 and 1 toward one half."""
 
 
 class Focal(Section):
@@ -206,8 +248,11 @@ class Focal(Section):
 
     kind: Literal["focal"] = "focal"
     alpha: Fraction = 0.7
+    """The weight of positives; negatives have 1 - alpha."""
     gamma: Annotated[float, Field(ge=0)] = 2.0
+    """How much what is right already counts less."""
     label_smoothing: Fraction = 0.0
+    """How far labels are drawn from 0 and 1 toward one half."""
 
 
 class Asymmetric(Section):
@@ -215,9 +260,13 @@ class Asymmetric(Section):
 
     kind: Literal["asymmetric"] = "asymmetric"
     gamma_positive: Annotated[float, Field(ge=0)] = 1.0
+    """How much positives that are right already count less."""
     gamma_negative: Annotated[float, Field(ge=0)] = 4.0
+    """The same for negatives."""
     margin: Fraction = 0.05
+    """Negatives with a probability below it do not count."""
     label_smoothing: Fraction = 0.0
+    """How far labels are drawn from 0 and 1 toward one half."""
 
 
 class LogitAdjusted(Section):
@@ -225,7 +274,9 @@ class LogitAdjusted(Section):
 
     kind: Literal["logit-adjusted"] = "logit-adjusted"
     tau: Annotated[float, Field(ge=0)] = 1.0
+    """How far the logits are shifted; 0 is binary cross-entropy."""
     label_smoothing: Fraction = 0.0
+    """How far labels are drawn from 0 and 1 toward one half."""
 
 
 Loss = Annotated[Bce | Focal | Asymmetric | LogitAdjusted, Field(discriminator="kind")]
@@ -236,11 +287,16 @@ class Optimizer(Section):
 
     kind: Literal["adamw"] = "adamw"
     learning_rate: Positive = 2e-3
+    """The highest rate of the schedule."""
     weight_decay: Annotated[float, Field(ge=0)] = 0.05
+    """How much weights shrink, times the rate, a step."""
     betas: tuple[Fraction, Fraction] = (0.9, 0.999)
+    """How much of the running means of gradient and squared gradient is kept a step."""
 
 
 class Constant(Section):
+    """The optimiser's rate throughout."""
+
     kind: Literal["constant"] = "constant"
 
 
@@ -248,8 +304,10 @@ class Step(Section):
     """Multiply the rate by `factor` every `every` epochs."""
 
     kind: Literal["step"] = "step"
-    every: Count = 10
+    every: Annotated[Count, "epochs"] = 10
+    """How often the rate changes."""
     factor: Positive = 0.1
+    """What it is multiplied by."""
 
 
 class OneCycle(Section):
@@ -257,6 +315,7 @@ class OneCycle(Section):
 
     kind: Literal["one-cycle"] = "one-cycle"
     warmup: Fraction = 0.3
+    """The share of the steps in which the rate rises."""
 
 
 class Cosine(Section):
@@ -269,20 +328,24 @@ Schedule = Annotated[Constant | Step | OneCycle | Cosine, Field(discriminator="k
 
 
 class Training(Section):
-    """How long, how many at once, and which epoch is kept.
-
-    `select` names the validation figure that picks the epoch; `patience` stops after that many epochs without a better
-    one. `ema` is the decay per step of the averaged weights that are evaluated and kept. `clip` bounds the gradient's norm.
-    """
+    """How long, how many at once, and which epoch is kept."""
 
     epochs: Count = 20
-    batch: Count = 128
+    """How often the training records are gone through."""
+    batch: Annotated[Count, "records"] = 128
+    """How many are shown for one step of the optimiser."""
     clip: Positive | None = 1.0
+    """The largest norm of the gradient; null leaves it."""
     ema: Annotated[float, Field(ge=0, lt=1)] | None = 0.999
+    """The decay a step of the averaged weights that are evaluated and kept; null keeps the weights themselves."""
     select: Literal["macro_auc", "macro_average_precision", "loss", "last"] = "macro_auc"
-    patience: Count | None = None
+    """The validation figure that picks the epoch that is kept."""
+    patience: Annotated[Count, "epochs"] | None = None
+    """Stop after so many without a better one; null never."""
     sampling: Literal["shuffle", "class-balanced", "patient-balanced"] = "shuffle"
+    """How often a record is shown: once an epoch, or drawn so that classes or patients come equally often."""
     precision: Literal["auto", "float32", "bf16"] = "auto"
+    """Of the computation; auto is bf16 on a GPU that knows it, float32 elsewhere."""
 
 
 class Transfer(Section):
@@ -294,9 +357,13 @@ class Transfer(Section):
     """
 
     mode: Literal["frozen", "full", "lp-ft", "gradual", "layerwise", "lora"] = "full"
-    head_epochs: Count = 5
+    """The way."""
+    head_epochs: Annotated[Count, "epochs"] = 5
+    """Of lp-ft: how long the head learns alone."""
     decay: Fraction = 0.65
+    """Of layerwise: what the rate is multiplied by a stage toward the input."""
     rank: Count = 8
+    """Of lora: the rank of the updates."""
 
 
 class Distillation(Section):
@@ -307,7 +374,9 @@ class Distillation(Section):
     """
 
     teachers: Annotated[tuple[str, ...], Field(min_length=1)] = ("ptbxl-base",)
+    """Names or folders of models."""
     weight: Fraction = 0.5
+    """How much their answers count; the labels have the rest."""
 
 
 class Masked(Section):
@@ -318,48 +387,65 @@ class Masked(Section):
 
     objective: Literal["masked"] = "masked"
     fraction: Annotated[float, Field(gt=0, lt=1)] = 0.5
-    seconds: Positive = 0.4
+    """How much is hidden."""
+    seconds: Seconds = 0.4
+    """How long a hidden stretch is."""
 
 
 class Contrastive(Section):
     """Tell two views of one record from those of all others: NT-Xent (Chen et al. 2020).
 
     A view is a crop (`crop.seconds`) and an augmentation. `positives: patient` takes the second view from the patient's
-    next record and counts all views of a patient as alike (Kiyasseh et al. 2021). `width` is that of the projection.
+    next record and counts all views of a patient as alike (Kiyasseh et al. 2021).
     """
 
     objective: Literal["contrastive"] = "contrastive"
     positives: Literal["record", "patient"] = "record"
+    """Whose other view is the right answer."""
     temperature: Positive = 0.1
+    """What similarities are divided by; the smaller, the more the nearest wrong one counts."""
     width: Count = 128
+    """Of the projection in which views are compared."""
 
 
 Pretraining = Annotated[Masked | Contrastive, Field(discriminator="objective")]
 
 
 class Recipe(Section):
-    """Everything that decides a result. Same recipe, same data, same machine: same result.
-
-    `leave_out` names another task of the same data: every patient with a record in it is kept from training and
-    validation, so that the model can be carried over to that task.
-    """
+    """Everything that decides a result. Same recipe, same data, same machine: same result."""
 
     task: str | None = None
+    """Which labels, or several tasks at once: form+rhythm; null is the data set's default."""
     leave_out: str | None = None
+    """A task of the same data whose patients are kept from training and validation, to carry the model over to it."""
     labels: Literal["hard", "likelihood"] = "hard"
+    """Learn 0 and 1, or how likely the annotator thought each statement, where that is known."""
     signal: Signal = Signal()
+    """What is done once to every recording."""
     crop: Crop = Crop()
+    """What section of it the network sees."""
     normalisation: Normalisation = Normalisation()
+    """How its voltages are scaled."""
     augmentation: Augmentation = Augmentation()
+    """How it is varied in training."""
     network: Network = Network()
+    """What reads it."""
     loss: Loss = Bce()
+    """What is minimised."""
     optimizer: Optimizer = Optimizer()
+    """How it is minimised."""
     schedule: Schedule = OneCycle()
+    """How the learning rate changes."""
     training: Training = Training()
+    """How long, and what is kept."""
     transfer: Transfer | None = None
+    """What learns when a model is carried over; null in a training from scratch."""
     distillation: Distillation | None = None
+    """Which trained models teach beside the labels; null is none."""
     pretraining: Pretraining | None = None
+    """What is learned without labels; null in a training with them."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Decides every random number."""
 
     @classmethod
     def of(cls, settings: Mapping[str, Any], where: str = "recipe") -> Self:

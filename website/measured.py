@@ -1,0 +1,116 @@
+"""Tables of what was measured, from the files that the measurements wrote: no figure of the site is typed by hand."""
+
+import csv
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from ecgenough import baselines, networks
+from ecgenough.recipe import load_recipe, shipped
+
+ROOT = Path(__file__).parent.parent
+RUNS = ROOT / "benchmarks" / "results" / "ptbxl-runs.csv"
+TRANSFER = ROOT / "docs" / "studies" / "transfer" / "table.csv"
+MARK = re.compile(r"<!-- table: ([\w-]+) -->")
+
+
+def filled(markdown: str) -> str:
+    """A page with its marks, such as `<!-- table: networks -->`, replaced by their tables."""
+    return MARK.sub(lambda mark: TABLES[mark[1]](), markdown)
+
+
+def sizes() -> str:
+    """Every network with its weights and its work for 12 leads and 1,000 samples, as `ecgenough networks` shows them."""
+    rows = []
+    for name in networks.names():
+        network = networks.build(name, leads=12, classes=5)
+        parameters, operations = networks.parameter_count(network) / 1e6, networks.operations(network, 12, 1000) / 1e9
+        rows.append((f"`{name}`", f"{parameters:.2f} M", f"{operations:.3f} G", networks.describe(name)))
+    return _table(("network", "parameters", "operations", "idea"), rows)
+
+
+def runs() -> str:
+    """What was trained or fitted on PTB-XL's superclasses, the highest first."""
+    rows = [row for row in _read(RUNS) if row["task"] == "superdiagnostic"]
+    rows.sort(key=lambda row: -float(row["fold-9 macro AUC"]))
+    return _table(
+        ("what", "epochs", "fold-9 macro AUC (95% interval)", "seconds", "machine", "note"),
+        (
+            (
+                _named(row),
+                row["epochs"],
+                f"{row['fold-9 macro AUC']} ({row['low']}–{row['high']})",
+                row["seconds"],
+                row["machine"],
+                row["note"],
+            )
+            for row in rows
+        ),
+    )
+
+
+def transfer() -> str:
+    """The study on two small sets: each arm's AUC, what cannot be told from the best, and the seconds of a fit."""
+    rows = sorted(_read(TRANSFER), key=lambda row: (row["target"], -float(row["auc"])))
+    parts = []
+    for target in dict.fromkeys(row["target"] for row in rows):
+        shown = [row for row in rows if row["target"] == target]
+        table = _table(
+            ("what", "AUC (95% interval)", "beside the best", "seconds"),
+            (
+                (
+                    f"`{row['arm']}`",
+                    f"{float(row['auc']):.3f} ({float(row['auc_low']):.3f}–{float(row['auc_high']):.3f})",
+                    row["standing"],
+                    f"{float(row['seconds']):.0f}" if row["seconds"] else "",
+                )
+                for row in shown
+            ),
+        )
+        parts.append(f"**{target}**\n\n{table}")
+    return "\n\n".join(parts)
+
+
+def recipes() -> str:
+    """The shipped recipes, as `ecgenough recipes` shows them."""
+    known = [(name, load_recipe(name)) for name in shipped()]
+    return _table(
+        ("recipe", "network", "loss", "epochs", "rate"),
+        (
+            (f"`{name}`", r.network.name, r.loss.kind, str(r.training.epochs), f"{r.signal.rate:g} Hz")
+            for name, r in known
+        ),
+    )
+
+
+def sober() -> str:
+    """The baselines, as `ecgenough baseline` knows them."""
+    return _table(("baseline", "what"), ((f"`{name}`", baselines.describe(name)) for name in baselines.names()))
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "networks": sizes,
+    "runs": runs,
+    "transfer": transfer,
+    "recipes": recipes,
+    "baselines": sober,
+}
+
+
+def _named(row: dict[str, str]) -> str:
+    """`resnet18`, `fast`: the network first where the changes name one; a baseline by its command."""
+    if row["changes"].startswith("ecgenough"):
+        return f"`{row['changes']}`"
+    name = re.search(r"network\.name=([\w]+)", row["changes"])
+    network = name[1] if name else load_recipe(row["recipe"]).network.name
+    return f"`{network}`: recipe `{row['recipe']}`" + (f", {row['changes']}" if row["changes"] else "")
+
+
+def _read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [heads, ["---"] * len(heads), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
