@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from benchmarks.ptbxl.__main__ import install
+from benchmarks.ptbxl.figures import measured, together
 from benchmarks.ptbxl.twins import compare_twins
+from sklearn.metrics import roc_auc_score
 
 from ecgenough import shipped
 from ecgenough.cli import main
@@ -163,6 +165,15 @@ def test_installing_writes_the_card_and_the_table(
     header, *rows = (tmp_path / "pages" / "results" / "ptbxl-base-calibration.csv").read_text().splitlines()
     assert len(rows) == len(Model.load(run).classes)
     assert header.count(",") == rows[0].count(",")
+
+
+def test_an_ensemble_is_the_mean_of_what_its_models_answer(run: Path, stores: dict[str, Store]) -> None:
+    one = measured(Model.load(run), stores["superclasses"], 9)
+    other = {task: replace(answers, probabilities=answers.probabilities**2) for task, answers in one.items()}
+    mean = together([one, other])["form"]
+    np.testing.assert_allclose(mean.probabilities, (one["form"].probabilities + other["form"].probabilities) / 2)
+    expected = roc_auc_score(mean.labels[:, 0], mean.probabilities[:, 0])
+    assert mean.scores()["classes"][mean.classes[0]]["auc"]["value"] == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("name", shipped.names())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from benchmarks.ending import end_with_a_sentence
 from benchmarks.ptbxl import pages
-from benchmarks.ptbxl.figures import measured
+from benchmarks.ptbxl.figures import measured, together
 from benchmarks.ptbxl.twins import compare_twins
 from ecgenough import shipped
 from ecgenough.errors import WrongRequest
@@ -49,13 +49,19 @@ def install(
     write_text(place / "README.md", pages.card(name, model, tasks, fold, where, compared))
     write_text(pages_folder / "results" / per_class, pages.calibration_table(tasks))
     shutil.copyfile(run / "log.csv", pages_folder / "results" / f"{name}-log.csv")
-    figures = {known: _macro_aucs(Model.load(known), store, fold) for known in shipped.names()}
-    write_text(pages_folder / "README.md", pages.table(figures, fold))
+    write_text(pages_folder / "README.md", pages.table(_macro_aucs(store, fold), fold))
     print(f"{name} is in {place}, its card beside it; {pages_folder / 'README.md'} has the table.")
 
 
-def _macro_aucs(model: Model, store: Store, fold: int) -> dict[str, dict[str, float]]:
-    return {task: answers.scores()["macro"]["auc"] for task, answers in measured(model, store, fold).items()}
+def _macro_aucs(store: Store, fold: int) -> dict[str, dict[str, dict[str, float]]]:
+    """Macro AUCs of each shipped model's tasks, and, where there are several models, of the mean of their probabilities."""
+    found = {name: measured(Model.load(name), store, fold) for name in shipped.names()}
+    if len(found) > 1:
+        found["their mean"] = together(list(found.values()))
+    return {
+        name: {task: answers.scores()["macro"]["auc"] for task, answers in tasks.items()}
+        for name, tasks in found.items()
+    }
 
 
 def _arguments() -> argparse.Namespace:

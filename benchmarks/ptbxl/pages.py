@@ -28,7 +28,7 @@ device.** It must not be used to diagnose, to triage or to decide about anybody'
 the figures here are somewhat too good, all but the calibration's. Fold 10 was never used. PTB-XL: Wagner P, Strodthoff N,
 Bousseljot RD, Samek W, Schaeffter T, *PTB-XL, a large publicly available electrocardiography dataset* (2020),
 https://physionet.org/content/ptb-xl/1.0.3/, licensed CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/); these
-weights are derived from it. Epoch {epoch} of {epochs} was kept. {packages}.
+weights are derived from it. {taught}Epoch {epoch} of {epochs} was kept. {packages}.
 
 ## Figures
 Macro mean over the classes of each task, on the records that carry one of them; 95% intervals from 1,000 resamples of
@@ -74,12 +74,13 @@ python -m benchmarks.ptbxl install NAME runs/NAME --data data/ptb-xl --twins dat
 ```
 
 The first trains a shipped model (`ptbxl-base`, `ptbxl-small`) by the recipe of its name in `src/ecgenough/recipes/`, and
-goes on where it was if it is stopped. The second puts it into the package with its model card and writes this page;
-`--twins` is a folder of PTB-XL with `records500`. The recipes are sized for two CPU cores; with a GPU, train a larger
-network for longer: `--set network.options.width=256 training.epochs=25 training.precision=auto`.
+goes on where it was if it is stopped; `ptbxl-small` learns from `ptbxl-base`, so it comes second. The second command puts
+it into the package with its model card and writes this page; `--twins` is a folder of PTB-XL with `records500`.
+[searches.md](searches.md) tells what was tried before these recipes stood; `results/` has each training's log.
 
-Macro AUC at 100 Hz. Ours: fold {fold}, which also chose the epoch, with 95% intervals over patients. Published: fold 10, from
-Strodthoff et al. 2021 (doi:10.1109/JBHI.2020.3022989). Different folds: read them side by side, not as a ranking.
+Macro AUC at 100 Hz; "their mean" is that of the mean of our models' probabilities. Ours: fold {fold}, which also chose the
+epoch, with 95% intervals over patients. Published: fold 10, from Strodthoff et al. 2021
+(doi:10.1109/JBHI.2020.3022989). Different folds: read them side by side, not as a ranking.
 
 {table}
 """
@@ -102,6 +103,7 @@ def card(
         duration=model.recipe.signal.duration,
         fold=fold,
         train=f"{train[0]}-{train[-1]}",
+        taught=_taught(model),
         epoch=model.origin["epoch"],
         epochs=model.recipe.training.epochs,
         packages=f"Figures: ecgenough {version('ecgenough')}, PyTorch {version('torch')}, on a CPU",
@@ -139,6 +141,13 @@ def calibration_table(tasks: Mapping[str, Measured]) -> str:
         for place, label in enumerate(measured.classes):
             lines.append(f"{task},{label},{positives[place]}," + ",".join(f"{column[place]:.5f}" for column in numbers))
     return "\n".join(lines) + "\n"
+
+
+def _taught(model: Model) -> str:
+    settings = model.recipe.distillation
+    if settings is None:
+        return ""
+    return f"Taught by {' and '.join(settings.teachers)}, whose answers are {settings.weight:.0%} of each target. "
 
 
 def _figures(task: str, measured: Measured) -> str:
