@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -134,3 +135,23 @@ def test_the_table_carries_its_doubts(
 ) -> None:
     assert _predict(monkeypatch, folder, "gap") == 0
     assert "! gap: 300 of its samples are absent" in " ".join(capsys.readouterr().out.split())
+
+
+def test_of_many_classes_those_called_and_the_likeliest_are_shown(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, names = Model.load(folder / "model"), tuple(f"class{number:02}" for number in range(20))
+    model.network.reset_head(20)
+    with torch.no_grad():  # the likeliest first, and the last far below a thousandth
+        model.network.head.weight.zero_()
+        model.network.head.bias.copy_(torch.linspace(3, -9, 20))
+    thresholds = (0.99,) * 19 + (1e-5,)
+    many = replace(model, classes=names, titles=names, thresholds=thresholds, calibration=Calibration.none(20))
+    many.save(folder / "many")
+    assert _predict(monkeypatch, folder, "a.hea", "--model", "many") == 0
+    said = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in said[2:8]] == [*names[:5], names[19]]
+    assert said[7].split()[2:] == ["<0.001", "<0.001", "yes"]
+    assert said[8] == "14 more, none of them called; --all shows them"
+    assert _predict(monkeypatch, folder, "a.hea", "--model", "many", "--all") == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == list(names)

@@ -19,6 +19,8 @@ from ecgenough.progress import say
 from ecgenough.serving.fhir import bundle, diagnostic_report
 from ecgenough.serving.onnx_model import OnnxModel
 
+READABLE, LIKELIEST = 12, 5  # classes of a task that are shown in any case; of more, so many beside those called
+
 
 def predict(
     files: Annotated[list[Path], typer.Argument(help="ECG files in any format that ecgenough reads.")],
@@ -29,6 +31,9 @@ def predict(
     task: Annotated[
         str | None, typer.Option("--task", help="Of a model that answers several tasks, only this one.")
     ] = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Show every class; without it, of many only those called and the likeliest.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     as_fhir: Annotated[bool, typer.Option("--fhir", help="Print FHIR R4: a DiagnosticReport, or a Bundle.")] = False,
     rate: Annotated[
@@ -60,7 +65,7 @@ def predict(
     else:
         task_name = loaded.card["task"] if isinstance(loaded, OnnxModel) else loaded.task
         for name, (_, answer) in answers.items():
-            _print_prediction(name, answer, columns_by_task(task_name, answer.classes))
+            _print_prediction(name, answer, columns_by_task(task_name, answer.classes), everything)
     if refused:
         first = next(iter(refused.values()))
         raise BrokenRecord(first if len(named) == 1 else f"{len(refused)} of {len(named)} files were refused; {first}")
@@ -120,17 +125,26 @@ def _check_request(file: Path, layout: TableLayout | None) -> None:
         )
 
 
-def _print_prediction(file: str, answer: Prediction, parts: dict[str, slice]) -> None:
+def _print_prediction(file: str, answer: Prediction, parts: dict[str, slice], everything: bool) -> None:
     for note in answer.notes:
         typer.secho(f"! {file}: {note}")
     rows = list(zip(answer.classes, answer.titles, answer.probabilities, answer.thresholds, answer.calls, strict=True))
     for task, columns in parts.items():
         ranked = sorted(rows[columns], key=lambda row: -row[2])
+        whole = everything or len(ranked) <= READABLE
+        shown = [row for place, row in enumerate(ranked) if whole or row[4] or place < LIKELIEST]
         typer.secho(file if len(parts) == 1 else f"{file}: {task}", bold=True)
         print_table(
             ("class", "statement", "probability", "threshold", "call"),
             [
-                (own_class(task, name), title, f"{p:.3f}", f"{t:.3f}", "yes" if call else "no")
-                for name, title, p, t, call in ranked
+                (own_class(task, name), title, _digits(p), _digits(t), "yes" if call else "no")
+                for name, title, p, t, call in shown
             ],
         )
+        if len(shown) < len(ranked):
+            typer.secho(f"{len(ranked) - len(shown)} more, none of them called; --all shows them", dim=True)
+
+
+def _digits(chance: float) -> str:
+    """Three decimals, which would hide a small one behind zeros."""
+    return f"{chance:.3f}" if chance >= 0.001 else "<0.001"
