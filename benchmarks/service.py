@@ -8,6 +8,7 @@ before and just after; the server's memory is read while it works.
 import argparse
 import asyncio
 import itertools
+import json
 import os
 import resource
 import subprocess
@@ -16,6 +17,7 @@ import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -76,50 +78,70 @@ async def load(
     server: int, headers: list[Path], expected: Expected, asked: argparse.Namespace
 ) -> tuple[int, int, int, list[float], list[float]]:
     """Answered, lost and wrong requests, each answer's seconds, and the server's memory in MB once a second."""
-    uploads = itertools.cycle([_upload(header) for header in headers])
+    requests = itertools.cycle([_request(header) for header in headers])
     told, waits, memory = [0, 0, 0], [], []
-    limits = httpx.Limits(max_connections=asked.clients)
-    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{PORT}", timeout=60, limits=limits) as client:
-        await _ready(client)
-        end = time.perf_counter() + asked.seconds
+    await _ready()
+    end = time.perf_counter() + asked.seconds
 
-        async def ask() -> None:
-            while time.perf_counter() < end:
-                started = time.perf_counter()
-                files = next(uploads)
-                try:
-                    answer = await client.post("/v1/predict", files=files)
-                    record = answer.raise_for_status().json()["records"][0]
-                except httpx.HTTPError:
-                    told[1] += 1
-                    continue
-                said = [one["probability"] for one in record["classes"]]
-                apart = max(abs(p - q) for p, q in zip(said, expected[record["file"]], strict=True))
-                told[2] += apart > TOLERANCE
-                told[0] += 1
-                waits.append(time.perf_counter() - started)
+    async def ask() -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+        while time.perf_counter() < end:
+            started = time.perf_counter()
+            try:
+                writer.write(next(requests))
+                record = (await _answer(reader))["records"][0]
+            except (OSError, EOFError, KeyError, ValueError):
+                told[1] += 1
+                writer.close()
+                reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+                continue
+            said = [one["probability"] for one in record["classes"]]
+            apart = max(abs(p - q) for p, q in zip(said, expected[record["file"]], strict=True))
+            told[2] += apart > TOLERANCE
+            told[0] += 1
+            waits.append(time.perf_counter() - started)
+        writer.close()
 
-        async def watch() -> None:
-            while time.perf_counter() < end:
-                memory.append(_resident(server))
-                await asyncio.sleep(1)
+    async def watch() -> None:
+        while time.perf_counter() < end:
+            memory.append(_resident(server))
+            await asyncio.sleep(1)
 
-        await asyncio.gather(watch(), *(ask() for _ in range(asked.clients)))
+    await asyncio.gather(watch(), *(ask() for _ in range(asked.clients)))
     return told[0], told[1], told[2], waits, memory
 
 
-async def _ready(client: httpx.AsyncClient) -> None:
+async def _answer(reader: asyncio.StreamReader) -> dict[str, Any]:
+    """The JSON of an answer. Raises ValueError for another status than 200, EOFError where the connection ends."""
+    head = (await reader.readuntil(b"\r\n\r\n")).lower()
+    length = int(head.partition(b"content-length:")[2].partition(b"\r\n")[0])
+    body = await reader.readexactly(length)
+    if b" 200 " not in head.partition(b"\r\n")[0]:
+        raise ValueError(head)
+    answer: dict[str, Any] = json.loads(body)
+    return answer
+
+
+async def _ready() -> None:
     for _ in range(600):
         try:
-            if (await client.get("/readyz")).status_code == 200:
-                return
-        except httpx.TransportError:
+            reader, writer = await asyncio.open_connection("127.0.0.1", PORT)
+            writer.write(b"GET /readyz HTTP/1.1\r\nhost: here\r\n\r\n")
+            await _answer(reader)
+            writer.close()
+            return
+        except (OSError, ValueError, EOFError):
             await asyncio.sleep(0.1)
     raise SystemExit("the service did not start.")
 
 
-def _upload(header: Path) -> list[tuple[str, tuple[str, bytes]]]:
-    return [("files", (part.name, part.read_bytes())) for part in (header, header.with_suffix(".dat"))]
+def _request(header: Path) -> bytes:
+    """A whole request as it goes over the wire: made once, so that the clients take little of the machine."""
+    files = [("files", (part.name, part.read_bytes())) for part in (header, header.with_suffix(".dat"))]
+    made = httpx.Request("POST", f"http://127.0.0.1:{PORT}/v1/predict", files=files)
+    body = made.read()
+    head = f"POST /v1/predict HTTP/1.1\r\nhost: 127.0.0.1:{PORT}\r\ncontent-type: {made.headers['content-type']}"
+    return f"{head}\r\ncontent-length: {len(body)}\r\n\r\n".encode() + body
 
 
 def _resident(process: int) -> float:

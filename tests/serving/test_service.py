@@ -19,10 +19,12 @@ from starlette.testclient import TestClient
 
 from ecgenough import formats
 from ecgenough.model import Model
+from ecgenough.serving.answering import Service
+from ecgenough.serving.answers import PredictAnswer
 from ecgenough.serving.door import Door
 from ecgenough.serving.fhir import diagnostic_report
 from ecgenough.serving.limits import Limits
-from ecgenough.serving.service import Service, build_app
+from ecgenough.serving.service import build_app
 
 Upload = list[tuple[str, tuple[str, bytes]]]
 
@@ -48,6 +50,7 @@ def test_the_answer_is_the_model_s_own(served: tuple[Door, Service, TestClient],
     _, service, client = served
     answer = client.post("/v1/predict", files=_files(*headers[:3]))
     assert answer.status_code == 200
+    assert PredictAnswer(**answer.json()).model_dump() == answer.json()
     records = answer.json()["records"]
     assert [record["file"] for record in records] == [header.name for header in headers[:3]]
     for record, header in zip(records, headers, strict=False):

@@ -1,14 +1,20 @@
 """What the service says: the shapes of its JSON, which its OpenAPI document describes."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from ecgenough.baselines.delineation import RHYTHM, measure
 from ecgenough.ecg import Ecg
+from ecgenough.errors import EcgenoughError
 from ecgenough.prediction import Prediction
+from ecgenough.serving.explanation import Explanation
+from ecgenough.serving.explanation_files import numbers, shade
 
 MICROVOLTS = 1000
+NOTICE = "Research software, not a medical device."
 
 
 class ClassAnswer(BaseModel):
@@ -29,22 +35,46 @@ class RecordAnswer(BaseModel):
     notes: list[str] = []
     error: str | None = None
 
-    @classmethod
-    def of(cls, file: str, said: Prediction) -> "RecordAnswer":
-        rows = zip(said.classes, said.titles, said.probabilities, said.thresholds, said.calls, strict=True)
-        classes = [
-            ClassAnswer(name=name, title=title, probability=probability, threshold=threshold, call=call)
-            for name, title, probability, threshold, call in rows
-        ]
-        return cls(file=file, classes=classes, notes=list(said.notes))
-
 
 class PredictAnswer(BaseModel):
     """Every recording of a request, in its order, and the model that answered."""
 
     model: str
     records: list[RecordAnswer]
-    notice: str = "Research software, not a medical device."
+    notice: str = NOTICE
+
+
+class PredictJson:
+    """The JSON of a PredictAnswer, put together from pieces that are made once.
+
+    All but probabilities and calls is the same in every answer, and what would check a row a class takes longer than the
+    network does.
+    """
+
+    def __init__(self, model: str, classes: Sequence[str], titles: Sequence[str], thresholds: Sequence[float]) -> None:
+        self._rows = [
+            (
+                f'{{"name":{json.dumps(name)},"title":{json.dumps(title)},"probability":',
+                f',"threshold":{json.dumps(threshold)},"call":false}}',
+                f',"threshold":{json.dumps(threshold)},"call":true}}',
+            )
+            for name, title, threshold in zip(classes, titles, thresholds, strict=True)
+        ]
+        self._begin = f'{{"model":{json.dumps(model)},"records":['
+        self._end = f'],"notice":{json.dumps(NOTICE)}}}'
+
+    def of(self, files: Sequence[str], said: Sequence[Prediction | EcgenoughError]) -> bytes:
+        """The answer to a request: a prediction, or the error, for each file."""
+        records = (self._record(file, one) for file, one in zip(files, said, strict=True))
+        return f"{self._begin}{','.join(records)}{self._end}".encode()
+
+    def _record(self, file: str, said: Prediction | EcgenoughError) -> str:
+        name = json.dumps(file)
+        if isinstance(said, EcgenoughError):
+            return f'{{"file":{name},"classes":[],"notes":[],"error":{json.dumps(str(said))}}}'
+        answers = zip(self._rows, said.probabilities, said.calls, strict=True)
+        classes = ",".join([f"{row[0]}{probability!r}{row[1 + call]}" for row, probability, call in answers])
+        return f'{{"file":{name},"classes":[{classes}],"notes":{json.dumps(said.notes)},"error":null}}'
 
 
 class EcgAnswer(BaseModel):
@@ -76,6 +106,51 @@ class EcgAnswer(BaseModel):
         )
 
 
+class ExplainAnswer(BaseModel):
+    """How much each sample of a recording speaks for (above 0) or against one class, at the model's rate.
+
+    `relevance` `[leads, samples]` is in logits; where `sum` is given, it is what all of it sums to. `shade` is the same for
+    the eye: smoothed over 20 ms, from -1 to 1. `beats` are the R peaks in seconds, in the first `seconds` of the recording,
+    which are what is explained.
+    """
+
+    file: str
+    model: str
+    method: str
+    label: str = Field(serialization_alias="class")
+    title: str
+    probability: float
+    logit: float
+    logit_of_silence: float
+    rate: float
+    seconds: float
+    leads: list[str]
+    relevance: list[list[float]]
+    shade: list[list[float]]
+    beats: list[float]
+    sum: float | None
+    lead_sums: dict[str, float] | None
+    wave_sums: dict[str, float] | None
+    lead_losses: dict[str, float] | None
+    wave_losses: dict[str, float] | None
+    notice: str = f"It shows what the answer rested on, not a cause. {NOTICE}"
+
+    @classmethod
+    def of(cls, file: str, model: str, explanation: Explanation) -> "ExplainAnswer":
+        """Relevance keeps five significant digits, shades two decimals."""
+        told = numbers(explanation)
+        shades = shade(explanation.course, explanation.rate).round(2)
+        return cls(
+            file=file,
+            model=model,
+            label=told.pop("class"),
+            relevance=[[float(f"{value:.5g}") for value in lead] for lead in explanation.course.tolist()],
+            shade=shades.tolist(),
+            seconds=explanation.course.shape[1] / explanation.rate,
+            **told | {"rate": explanation.rate},
+        )
+
+
 class Complaint(BaseModel):
     """Why a request was not answered, in one sentence."""
 
@@ -93,6 +168,7 @@ _REASONS = {
     408: "The request took too long.",
     413: "The request is too large.",
     422: "No recording could be used.",
+    501: "This service was installed without what this route needs.",
     429: "Too many requests are in work.",
     503: "The service is shutting down or not ready.",
 }

@@ -43,6 +43,9 @@ class Metrics:
             registry=self.registry,
         )
         self.waiting = Gauge("ecgenough_waiting_ecgs", "ECGs that wait for the network.", registry=self.registry)
+        self.explanations = Gauge(
+            "ecgenough_waiting_explanations", "Explanations that wait their turn.", registry=self.registry
+        )
         self.in_work = Gauge("ecgenough_requests_in_work", "Requests in work.", registry=self.registry)
 
 

@@ -5,8 +5,9 @@ network sees: the normalised crops. Attributions of crops are put back where the
 the logits themselves, and then brought to the recording's own rate.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from ecgenough.baselines.delineation import WaveEdges, wave_edges
 from ecgenough.ecg import Ecg
-from ecgenough.errors import BrokenRecord, WrongRequest, nearest
+from ecgenough.errors import BrokenRecord, EcgenoughError, WrongRequest, nearest
 from ecgenough.extras import needed
 from ecgenough.model import Model
 from ecgenough.networks.contract import Network
@@ -35,11 +36,11 @@ class Explanation:
     """How much each sample of an ECG speaks for (above 0) or against one class, in logits.
 
     `ecg` has the model's leads at its own rate; `attribution` is `[leads, samples]` of it, 0 where the model does not
-    look. Integrated gradients: the samples' shares of `logit - silence`, which they sum to, `silence` being the logit of
-    an ECG of zeros. Grad-CAM: one course over time for all leads, none negative. Occlusion: at each sample what the logit
-    loses when the piece it lies in (a wave in one lead, in all beats) is replaced by a line; `lead_losses` and
-    `wave_losses` tell the same of whole leads, silenced, and of waves in all leads at once. `edges` are the waves, None
-    where they were not found.
+    look; `course` is the same at the model's `rate`, as far as the model takes the recording. Integrated gradients: the
+    samples' shares of `logit - silence`, which they sum to, `silence` being the logit of an ECG of zeros. Grad-CAM: one
+    course over time for all leads, none negative. Occlusion: at each sample what the logit loses when the piece it lies in
+    (a wave in one lead, in all beats) is replaced by a line; `lead_losses` and `wave_losses` tell the same of whole leads,
+    silenced, and of waves in all leads at once. `edges` are the waves, None where they were not found.
     """
 
     method: str
@@ -50,6 +51,8 @@ class Explanation:
     silence: float
     ecg: Ecg
     attribution: Floats
+    course: Floats
+    rate: float
     edges: WaveEdges | None
     lead_losses: dict[str, float]
     wave_losses: dict[str, float]
@@ -93,6 +96,8 @@ def explain(model: Model, ecg: Ecg, label: str | None = None, method: str = "int
         silence=_logit(model, torch.zeros_like(seen.crops), target),
         ecg=own,
         attribution=_at_own_rate(found.course, seen.valid, model.recipe.signal.rate, own, found.share),
+        course=found.course[:, : seen.valid],
+        rate=model.recipe.signal.rate,
         edges=edges,
         lead_losses=dict(zip(own.leads, found.leads.tolist(), strict=False)),
         wave_losses=dict(zip(PIECES, found.waves.tolist(), strict=False)),
@@ -107,6 +112,34 @@ class _Found:
     share: bool
     leads: Floats = field(default_factory=lambda: np.zeros(0))
     waves: Floats = field(default_factory=lambda: np.zeros(0))
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """What is to be explained: as the arguments of `explain`, and of which of the model's tasks."""
+
+    ecg: Ecg
+    task: str | None = None
+    label: str | None = None
+    method: str = "integrated-gradients"
+
+
+def explain_all(model: Model, questions: Sequence[Question]) -> list[Explanation | Exception]:
+    """An explanation for each question, or the error that says why there is none."""
+    return [_explanation_or_error(model, question) for question in questions]
+
+
+def _explanation_or_error(model: Model, asked: Question) -> Explanation | Exception:
+    try:
+        of_task = model if asked.task is None else model.for_task(asked.task)
+        return explain(of_task, asked.ecg, asked.label, asked.method)
+    except EcgenoughError as error:
+        return error
+
+
+def can_explain() -> bool:
+    """Whether the packages of the extra `explain` are installed."""
+    return all(find_spec(package) is not None for package in ("captum", "resvg_py"))
 
 
 def _integrated_gradients(model: Model, seen: _Seen, target: int, _: WaveEdges | None) -> _Found:

@@ -15,6 +15,7 @@ from ecgenough.extras import needed
 from ecgenough.files import write_text, written_aside
 from ecgenough.reports.ecg_paper import AGAINST, FOR, draw_strips, side_by_side, strips_of
 from ecgenough.serving.explanation import Explanation, beat_average
+from ecgenough.serving.pieces import PIECES, pieces_of
 
 Floats = NDArray[np.float64]
 SUFFIXES = (".svg", ".png", ".html", ".json", ".npz")
@@ -43,7 +44,7 @@ def write_explanation(explanation: Explanation, out: Path) -> tuple[Path, ...]:
         case ".html":
             write_text(out, _page(explanation))
         case ".png":
-            _write(out, _png(draw_explanation(explanation)))
+            _write(out, as_png(draw_explanation(explanation)))
     beside = [out.with_suffix(kind) for kind in (".json", ".npz") if suffix in (".svg", ".png", ".html", kind)]
     for path in beside:
         if path.suffix == ".json":
@@ -59,11 +60,11 @@ def draw_explanation(explanation: Explanation) -> str:
     Colours show the attribution smoothed over 20 ms, relative to its 99th percentile on this ECG; those of the average
     beats are relative to theirs.
     """
-    ecg, shade = explanation.ecg, _shade(explanation.attribution, explanation.ecg.rate)
-    strips = strips_of(ecg.signal, ecg.rate, ecg.leads, shade=shade)
+    ecg = explanation.ecg
+    strips = strips_of(ecg.signal, ecg.rate, ecg.leads, shade=shade(explanation.attribution, ecg.rate))
     beat, beat_shade = beat_average(explanation, ecg.signal), beat_average(explanation, explanation.attribution)
     if beat is not None and beat_shade is not None:
-        strips += side_by_side(beat, ecg.rate, ecg.leads, COLUMNS, _shade(beat_shade, ecg.rate))
+        strips += side_by_side(beat, ecg.rate, ecg.leads, COLUMNS, shade(beat_shade, ecg.rate))
     return draw_strips(strips, ecg.rate, _legend(explanation))
 
 
@@ -81,6 +82,7 @@ def numbers(explanation: Explanation) -> dict[str, Any]:
         "leads": list(explanation.ecg.leads),
         "sum": float(explanation.attribution.sum()) if sums else None,
         "lead_sums": _by_lead(explanation, explanation.attribution.sum(axis=1)) if sums else None,
+        "wave_sums": _by_wave(explanation) if sums else None,
         "lead_losses": explanation.lead_losses or None,
         "wave_losses": explanation.wave_losses or None,
         "beats": [] if explanation.edges is None else explanation.edges.r.tolist(),
@@ -89,6 +91,15 @@ def numbers(explanation: Explanation) -> dict[str, Any]:
 
 def _by_lead(explanation: Explanation, values: Floats) -> dict[str, float]:
     return dict(zip(explanation.ecg.leads, values.tolist(), strict=True))
+
+
+def _by_wave(explanation: Explanation) -> dict[str, float] | None:
+    """What each wave of all leads adds to the sum; None where no beats were found."""
+    if explanation.edges is None:
+        return None
+    number = pieces_of(explanation.edges, explanation.ecg.samples, explanation.ecg.rate)
+    together = explanation.attribution.sum(axis=0)
+    return {piece: float(together[number == place].sum()) for place, piece in enumerate(PIECES)}
 
 
 def _arrays(explanation: Explanation) -> bytes:
@@ -106,7 +117,8 @@ def _arrays(explanation: Explanation) -> bytes:
     return written.getvalue()
 
 
-def _shade(attribution: Floats, rate: float) -> Floats:
+def shade(attribution: Floats, rate: float) -> Floats:
+    """How strongly to colour each sample, -1 to 1: smoothed over 20 ms, relative to the 99th percentile."""
     smooth = gaussian_filter1d(attribution, SMOOTHED * rate, axis=1)
     strongest = float(np.percentile(np.abs(smooth), STRONGEST))
     return np.clip(smooth / strongest, -1, 1) if strongest > 0 else np.zeros_like(smooth)
@@ -123,7 +135,8 @@ def _legend(explanation: Explanation) -> str:
     )
 
 
-def _png(svg: str) -> bytes:
+def as_png(svg: str) -> bytes:
+    """A drawing in pixels, 203 dots an inch. Raises WrongRequest without the extra `explain`."""
     resvg = needed("resvg_py", "explain", "a PNG")
     return bytes(resvg.svg_to_bytes(svg_string=svg, dpi=96, zoom=DOTS_PER_MM * 25.4 / 96))
 
@@ -139,6 +152,7 @@ def _page(explanation: Explanation) -> str:
         _table(caption, values)
         for caption, values in (
             ("Integrated gradients, sum over each lead (logits)", told["lead_sums"]),
+            ("Integrated gradients, sum over each wave (logits)", told["wave_sums"]),
             ("Loss of logit without each lead", told["lead_losses"]),
             ("Loss of logit without each wave, all leads", told["wave_losses"]),
         )

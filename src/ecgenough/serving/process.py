@@ -7,8 +7,9 @@ import uvicorn
 
 from ecgenough.errors import EcgenoughError
 from ecgenough.model import Model
+from ecgenough.serving.answering import Service
 from ecgenough.serving.limits import Limits
-from ecgenough.serving.service import Service, build_app
+from ecgenough.serving.service import build_app
 
 GRACE = 30  # seconds for requests in work when the process is told to end
 
