@@ -7,7 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
+from benchmarks.ptbxl import leaderboard
 from benchmarks.ptbxl.__main__ import install
 from benchmarks.ptbxl.figures import measured, together
 from benchmarks.ptbxl.twins import compare_twins
@@ -174,6 +176,29 @@ def test_an_ensemble_is_the_mean_of_what_its_models_answer(run: Path, stores: di
     np.testing.assert_allclose(mean.probabilities, (one["form"].probabilities + other["form"].probabilities) / 2)
     expected = roc_auc_score(mean.labels[:, 0], mean.probabilities[:, 0])
     assert mean.scores()["classes"][mean.classes[0]]["auc"]["value"] == pytest.approx(expected)
+
+
+def test_the_leaderboard_has_a_row_for_each_run_and_one_for_their_mean(
+    stores: dict[str, Store], tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leaderboard, "MEMBERS", {"one": ("seed=0",), "two": ("seed=1",)})
+    monkeypatch.setattr(leaderboard, "SHARES", (0.5,))
+    store = replace(stores["superclasses"], train_folds=(7, 8))
+    recipe = tiny.with_changes(["task=superdiagnostic+all", "training.epochs=1"])
+    table = tmp_path / "table.csv"
+    leaderboard.write_leaderboard(store, recipe, tmp_path / "board", table, confirm=["one"])
+    rows = pd.read_csv(table)
+    assert rows["run"].tolist() == ["one", "two", "mean of these 2", "taught, share 0.5", "one", "one"]
+    assert rows["fold"].tolist() == [9, 9, 9, 9, 7, 8]
+    probabilities = [
+        pd.read_csv(tmp_path / "board" / name / "tasks" / "all" / "validation" / "predictions.csv")
+        for name in ("one", "two")
+    ]
+    labels = probabilities[0].filter(like="y_").to_numpy()
+    mean = sum(table.filter(like="p_").to_numpy() for table in probabilities) / 2
+    scored = [column for column in range(labels.shape[1]) if 0 < labels[:, column].sum() < len(labels)]
+    expected = np.mean([roc_auc_score(labels[:, column], mean[:, column]) for column in scored])
+    assert rows["all"][2] == pytest.approx(expected, abs=2e-3)  # predictions.csv holds six digits; ties may fall apart
 
 
 @pytest.mark.parametrize("name", shipped.names())

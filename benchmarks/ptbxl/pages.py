@@ -76,6 +76,8 @@ python -m benchmarks.ptbxl install NAME runs/NAME --data data/ptb-xl --twins dat
 The first trains a shipped model (`ptbxl-base`, `ptbxl-small`) by the recipe of its name in `src/ecgenough/recipes/`, and
 goes on where it was if it is stopped; `ptbxl-small` learns from `ptbxl-base`, so it comes second. The second command puts
 it into the package with its model card and writes this page; `--twins` is a folder of PTB-XL with `records500`.
+With a GPU, `python -m benchmarks.ptbxl leaderboard ptbxl-base --data data/ptb-xl --out runs/board --confirm as-shipped` trains
+five members, averages them, teaches one network by them and repeats the recipe on folds 1-8 in turn.
 [searches.md](searches.md) tells what was tried before these recipes stood; `results/` has each training's log.
 
 Macro AUC at 100 Hz; "their mean" is that of the mean of our models' probabilities. Ours: fold {fold}, which also chose the
