@@ -1,5 +1,6 @@
-"""The Python of the docs runs as it stands; the commands of the docs are commands, with options that exist."""
+"""The Python of the docs and docstrings runs as it stands; the commands of the docs are commands, with options that exist."""
 
+import doctest
 import re
 import shlex
 from pathlib import Path
@@ -10,7 +11,9 @@ import yaml
 from click.testing import CliRunner
 from typer.main import get_command
 
+import ecgenough
 from ecgenough.cli import app
+from ecgenough.errors import EcgenoughError
 from ecgenough.recipe import load_recipe
 from ecgenough.simulation import simulate_collection
 from ecgenough.studies.search_space import read_space
@@ -55,3 +58,29 @@ def test_the_commands_of_a_page_have_the_options_they_show(page: str) -> None:
 def test_the_search_space_of_the_docs_fits_a_recipe() -> None:
     (block,) = _blocks("tuning.md", "yaml")
     assert set(read_space(block, load_recipe("paper-crnn_gru")).keys) == set(yaml.safe_load(block))
+
+
+NAMES = ["read", "Ecg", "plot", "load_recipe", "Recipe", "open_store", "train", "load_model", "evaluate", "transfer"]
+NAMES += ["Model", "ECGClassifier"]
+
+
+def test_every_name_of_the_package_has_an_example_that_runs(
+    simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder with two simulated collections, in the order in which one meets the names."""
+    (tmp_path / "ecgs").symlink_to(simulated / "superclasses")
+    (tmp_path / "embolism").symlink_to(simulated / "embolism")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("ECGENOUGH_STORE", str(tmp_path / "stores"))
+    said: list[str] = []
+    runner = doctest.DocTestRunner()
+    for name in NAMES:
+        about = getattr(ecgenough, name)
+        (example,) = doctest.DocTestFinder(recurse=False).find(
+            about, name, globs={"ecgenough": ecgenough, "Path": Path}
+        )
+        assert example.examples, f"{name} has no example"
+        runner.run(example, out=said.append)
+    assert runner.failures == 0, "".join(said)
+    others = {getattr(ecgenough, name) for name in set(ecgenough.__all__) - {*NAMES, "__version__"}}
+    assert all(issubclass(other, EcgenoughError) for other in others)

@@ -1,20 +1,20 @@
 """scikit-learn's face: its own checks where they apply to ECGs, and the same answers as the Model inside."""
 
 import pickle
-import warnings
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from sklearn import config_context
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
 from sklearn.metrics import roc_auc_score
-from sklearn.model_selection import GroupKFold, cross_val_score
+from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
-from sklearn.utils.estimator_checks import estimator_checks_generator
+from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord, WrongRequest
@@ -63,6 +63,9 @@ class OnTables(ECGClassifier):
         tags.input_tags.two_d_array, tags.input_tags.three_d_array, tags.input_tags.allow_nan = True, False, False
         return tags
 
+    def __repr__(self, N_CHAR_MAX: int = 0) -> str:
+        return "OnTables"
+
 
 def _as_ecgs(table: Any) -> Any:
     values = np.asarray(table)
@@ -77,39 +80,23 @@ def _as_ecgs(table: Any) -> Any:
 # What cannot hold here, and why.
 NOT_FOR_ECGS = {
     "check_classifiers_train": "asks for accuracy, which two passes over 200 records do not give",
-    "check_estimator_sparse_tag": "an ECG is no sparse table",
-    "check_estimator_sparse_array": "an ECG is no sparse table",
-    "check_estimator_sparse_matrix": "an ECG is no sparse table",
     "check_methods_subset_invariance": "float32 sums round by the size of a batch: 1e-6, and it asks for 1e-7",
     "check_fit2d_1feature": "one feature makes an ECG as good as any other",
     "check_n_features_in_after_fitting": "counts leads, of which a table has one here; and its records are too few",
     "check_n_features_in": "counts leads, of which a table has one here",
-    "check_estimators_empty_data_messages": "the adapter above cannot make ECGs of nothing",
     "check_estimators_nan_inf": "NaN marks lost samples, and up to half of a lead may be",
-    "check_array_api_input": "runs only where SCIPY_ARRAY_API is set",
 }
 
 
-def _checks() -> list[Any]:
+def _on_tables() -> OnTables:
     settings = "{leads: [I], rate: 100, duration: 4}"
     recipe = Recipe().with_changes(
         [f"signal={settings}", "network.options.width=4", "training.epochs=1", "training.batch=32", "training.ema=null"]
     )
-    estimator = OnTables(recipe=recipe, rate=100, leads=("I",), device="cpu", validation=0.2)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return [
-            pytest.param(instance, check, id=_name(check))
-            for instance, check in estimator_checks_generator(estimator)
-            if _name(check) not in NOT_FOR_ECGS
-        ]
+    return OnTables(recipe=recipe, rate=100, leads=("I",), device="cpu", validation=0.2)
 
 
-def _name(check: Any) -> str:
-    return str((check.func if isinstance(check, partial) else check).__name__)
-
-
-@pytest.mark.parametrize(("estimator", "check"), _checks())
+@parametrize_with_checks([_on_tables()], expected_failed_checks=lambda _: NOT_FOR_ECGS, xfail_strict=True)
 @pytest.mark.filterwarnings("ignore")
 def test_scikit_learn_s_own_checks_pass(estimator: Any, check: Any) -> None:
     check(estimator)
@@ -192,6 +179,39 @@ def test_it_goes_into_pipelines_and_cross_validation(quick: Recipe, ecgs: Ecgs) 
     train, test = folds[0]
     by_hand = clone(classifier).fit(signals[train], ill[train]).predict_proba(signals[test])[:, 1]
     assert scores[0] == pytest.approx(roc_auc_score(ill[test], by_hand), abs=1e-3)
+
+
+def test_a_grid_goes_over_recipe_keys_and_groups_keep_patients_whole(quick: Recipe, ecgs: Ecgs) -> None:
+    """The patients that `groups` names reach the classifier through the search (metadata routing)."""
+    signals, labels, patients = ecgs
+    grid = {"settings": [{"training.epochs": 1}, {"training.epochs": 1, "optimizer.learning_rate": 1e-9}]}
+    with config_context(enable_metadata_routing=True):
+        classifier = ECGClassifier(recipe=quick, rate=100, device="cpu").set_fit_request(groups=True)
+        search = GridSearchCV(classifier, grid, cv=GroupKFold(2), scoring="average_precision", refit=False)
+        search.fit(signals, 1 - labels[:, 0].astype(int), groups=patients)
+    results = search.cv_results_
+    assert results["param_settings"].tolist() == grid["settings"]
+    assert results["mean_test_score"][0] != results["mean_test_score"][1]
+    assert np.isfinite(results["mean_test_score"]).all()
+
+
+def test_asked_before_it_was_fitted_it_says_so(quick: Recipe, ecgs: Ecgs) -> None:
+    classifier = ECGClassifier(recipe=quick, rate=100)
+    with pytest.raises(NotFittedError, match="not fitted yet"):
+        classifier.predict(ecgs[0][:2])
+    assert clone(classifier.set_params(random_state=3)).get_params()["random_state"] == 3
+
+
+def test_other_leads_than_it_learned_from_are_refused(fitted: ECGClassifier, ecgs: Ecgs) -> None:
+    assert fitted.n_features_in_ == 12
+    with pytest.raises(ValueError, match="X has 8 features, but ECGClassifier is expecting 12 features as input"):
+        fitted.predict(ecgs[0][:3, :8])
+
+
+def test_its_score_is_the_accuracy_of_its_labels(fitted: ECGClassifier, ecgs: Ecgs) -> None:
+    signals, labels, _ = ecgs
+    names = np.where(labels[:, 0] == 1, "healthy", "ill")
+    assert fitted.score(signals, names) == pytest.approx((fitted.predict(signals) == names).mean())
 
 
 @pytest.mark.parametrize(

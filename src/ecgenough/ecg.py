@@ -72,6 +72,12 @@ class Ecg:
 
     `rate` is in Hz. Lead names are brought to their usual spelling. Raises BrokenRecord for two leads of one name, an
     infinite voltage, or a rate that is not positive.
+
+    >>> ecg = ecgenough.Ecg([[0.1, 0.2], [0.4, 0.3]], rate=100, leads=("DI", "LEAD II"))
+    >>> ecg.leads, ecg.duration
+    (('I', 'II'), 0.02)
+    >>> ecg.select(["aVR"]).signal  # derived: -(I + II) / 2
+    array([[-0.25, -0.25]], dtype=float32)
     """
 
     signal: NDArray[np.float32]

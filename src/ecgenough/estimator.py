@@ -62,6 +62,14 @@ class ECGClassifier(_Classifier, _Estimator):  # type: ignore[misc]
     `y` is one label a record, or a matrix of 0 and 1 with a column a class. Probabilities are calibrated on the
     validation records. `predict` takes the likeliest label, or in a matrix every class of 0.5 and more;
     `model_.thresholds` has the thresholds that balance sensitivity and specificity.
+
+    >>> store = ecgenough.open_store("simulated", Path("ecgs"), ecgenough.load_recipe("fast").signal)
+    >>> X = store.signals[:80] / 1000  # a store counts in µV
+    >>> y = store.task("superdiagnostic").labels[:80, 0]
+    >>> quick = {"network.options.width": 4, "training.epochs": 1}
+    >>> classifier = ecgenough.ECGClassifier(recipe="fast", rate=100, settings=quick, device="cpu")
+    >>> classifier.fit(X, y, groups=store.patients[:80]).predict_proba(X[:3]).shape
+    (3, 2)
     """
 
     def __init__(

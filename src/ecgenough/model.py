@@ -49,6 +49,11 @@ class Model:
     records it was trained and chosen on, and `seen_patients` those of their patients (`Store.patient_hashes`), so that
     they are never taken for new ones. A model pretrained without labels
     has no classes and the task PRETRAINED; its network's head, of one output, stands for the one to come.
+
+    >>> model = ecgenough.Model.load("ptbxl-base").for_task("superdiagnostic")
+    >>> answer = model.predict(ecgenough.read("ecgs/records100/00000/00001_lr.hea"))
+    >>> answer.classes, len(answer.probabilities), len(answer.calls)
+    (('NORM', 'MI', 'STTC', 'CD', 'HYP'), 5, 5)
     """
 
     network: Network

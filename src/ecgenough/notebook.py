@@ -20,10 +20,19 @@ class Drawing(str):
 
 
 def plot(ecg: Ecg, *, layout: Layout = "3x4+1") -> Drawing:
-    """Draw an ECG on paper, 25 mm/s and 10 mm/mV; see `reports.draw_ecg`."""
+    """Draw an ECG on paper, 25 mm/s and 10 mm/mV; see `reports.draw_ecg`.
+
+    >>> drawing = ecgenough.plot(ecgenough.read("ecgs/records100/00000/00001_lr.hea"))
+    >>> drawing.save("ecg.svg")
+    """
     return Drawing(draw_ecg(ecg.signal, ecg.rate, ecg.leads, layout=layout))
 
 
 def load_model(folder: str | Path, device: str = "cpu") -> Model:
-    """The model in a model's or a run's folder, ready for `predict(ecg)`."""
+    """The model in a model's or a run's folder, ready for `predict(ecg)`.
+
+    >>> model = ecgenough.load_model("runs/first")
+    >>> model.classes
+    ('NORM', 'MI', 'STTC', 'CD', 'HYP')
+    """
     return Model.load(folder, device)

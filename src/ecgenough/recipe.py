@@ -412,7 +412,12 @@ Pretraining = Annotated[Masked | Contrastive, Field(discriminator="objective")]
 
 
 class Recipe(Section):
-    """Everything that decides a result. Same recipe, same data, same machine: same result."""
+    """Everything that decides a result. Same recipe, same data, same machine: same result.
+
+    >>> recipe = ecgenough.Recipe().with_changes(["optimizer.learning_rate=1e-4"])
+    >>> print(recipe.to_yaml().splitlines()[0], recipe.optimizer.learning_rate)
+    task: null 0.0001
+    """
 
     task: str | None = None
     """Which labels, or several tasks at once: form+rhythm; null is the data set's default."""
@@ -500,6 +505,10 @@ def load_recipe(name_or_path: str, changes: Iterable[str] = ()) -> Recipe:
     """A shipped recipe by name or one of your own by path, after `key=value` changes.
 
     Raises WrongRequest when there is neither, or a key or value does not fit.
+
+    >>> recipe = ecgenough.load_recipe("fast", ["network.options.width=4", "training.epochs=1"])
+    >>> recipe.training.epochs
+    1
     """
     return Recipe.of(read_settings(name_or_path, FOLDER, "recipe"), name_or_path).with_changes(changes)
 

@@ -42,6 +42,10 @@ def read(path: str | Path, layout: TableLayout | None = None) -> Ecg:
     NPY) needs a `layout`, which says what the numbers mean, and so do NPZ and Parquet files that do not say it; the
     others take no notice of it. Raises WrongRequest for a table without layout or a package that is not installed,
     BrokenRecord for a file that is absent, broken or something else.
+
+    >>> ecg = ecgenough.read("ecgs/records100/00000/00001_lr.hea")
+    >>> ecg.signal.shape, ecg.rate, ecg.leads[:3]
+    ((12, 1000), 100.0, ('I', 'II', 'III'))
     """
     place = Path(path)
     header = _header(place, by_name=layout is None)

@@ -124,6 +124,12 @@ def train(store: Store, recipe: Recipe, out: Path, device: str = "auto", watcher
 
     An interrupted run goes on from its checkpoint; a finished one of the same recipe and data is left as it is.
     Raises WrongRequest where `out` holds another run or the task's folds are empty.
+
+    >>> recipe = ecgenough.load_recipe("fast", ["network.options.width=4", "training.epochs=1"])
+    >>> store = ecgenough.open_store("simulated", Path("ecgs"), recipe.signal)
+    >>> run = ecgenough.train(store, recipe, Path("runs/first"), device="cpu")
+    >>> ecgenough.load_model(run).classes
+    ('NORM', 'MI', 'STTC', 'CD', 'HYP')
     """
     if recipe.transfer is not None:
         raise WrongRequest("this recipe carries a trained model over. Use ecgenough transfer, or set transfer=null.")
@@ -159,6 +165,11 @@ def transfer(
 
     The recipe must condition as the source does (`recipe_for_transfer`). Raises WrongRequest where records of the
     store were among those the source learned from.
+
+    >>> recipe = ecgenough.load_model("runs/first").recipe.with_changes(["task=null", "transfer={mode: frozen}"])
+    >>> store = ecgenough.open_store("embolism/labels.csv", None, recipe.signal)
+    >>> ecgenough.load_model(ecgenough.transfer("runs/first", store, recipe, Path("runs/second"), device="cpu")).classes
+    ('embolism',)
     """
     _refuse_pretraining(recipe)
     fabric = open_fabric(recipe.training.precision, device)
@@ -237,6 +248,12 @@ def evaluate(
 
     A model of a joint task is scored on each of its tasks, in a folder of its own below `out`, or on the one named.
     Raises WrongRequest where the task's classes are not the model's or the folds hold no record of the task.
+
+    >>> model = ecgenough.load_model("runs/first")
+    >>> store = ecgenough.open_store("simulated", Path("ecgs"), model.recipe.signal)
+    >>> metrics = ecgenough.evaluate(model, store, Path("runs/first/test"), device="cpu")
+    >>> sorted(metrics["macro"]["auc"])  # the area under the curve and its 95% interval
+    ['high', 'low', 'value']
     """
     model.check_it_answers()
     # A CPU without bf16 arithmetic emulates it many times slower than it computes in float32.

@@ -30,6 +30,10 @@ def open_store(
     """The prepared store of a data set: conditioned now, or reused. `dataset` may also be a store's own folder.
 
     Raises WrongRequest for a store whose conditioning is not the one asked for.
+
+    >>> store = ecgenough.open_store("simulated", Path("ecgs"), ecgenough.load_recipe("fast").signal)
+    >>> len(store.records), store.rate
+    (240, 100.0)
     """
     if (Path(dataset) / DESCRIPTION).is_file():
         return _conditioned(Store.open(Path(dataset)), signal)
