@@ -10,6 +10,7 @@ from ecgenough.errors import WrongRequest
 from ecgenough.model import Model
 from ecgenough.studies import runs
 from ecgenough.studies.beginning import check_out_of_evaluation
+from ecgenough.studies.outcome import interval_text
 from ecgenough.studies.stores import open_store
 
 _SHOWN = {
@@ -42,7 +43,7 @@ def evaluate(
         else metrics["classes"]
     )
     rows = [
-        (label, *(runs.interval_text(figures[name]) for name in _SHOWN))
+        (label, *(interval_text(figures[name]) for name in _SHOWN))
         for label, figures in {"macro": metrics["macro"], **named}.items()
     ]
     print_table((f"{metrics['records']:,} records", *_SHOWN.values()), rows)

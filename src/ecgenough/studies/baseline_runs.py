@@ -22,7 +22,7 @@ from ecgenough.signals.store import Store
 from ecgenough.studies.beginning import check_out_of_baseline
 from ecgenough.studies.deciding import decide
 from ecgenough.studies.folders import write_data_flow, write_evaluation
-from ecgenough.studies.runs import interval_text
+from ecgenough.studies.outcome import interval_text
 from ecgenough.studies.splits import check_scorable, divide
 
 FORMAT = 1

@@ -8,6 +8,7 @@ from ecgenough.recipe import Recipe, load_recipe
 from ecgenough.signals.store import Store
 from ecgenough.simulation import embolism_ceiling, simulate_collection
 from ecgenough.studies import runs
+from ecgenough.studies.outcome import interval_text
 from ecgenough.studies.stores import open_store
 
 SOURCE_RECORDS, TARGET_RECORDS = 3000, 927  # the target is as large as the paper's embolism set
@@ -45,5 +46,5 @@ def _collection(out: Path, kind: str, records: int, recipe: Recipe) -> Store:
 
 def _evaluated(run: Path, store: Store) -> Path:
     metrics = runs.evaluate(Model.load(run), store, run / "test")
-    say(f"{run.name}: test macro AUC {runs.interval_text(metrics['macro']['auc'])} on {metrics['records']:,} records")
+    say(f"{run.name}: test macro AUC {interval_text(metrics['macro']['auc'])} on {metrics['records']:,} records")
     return run

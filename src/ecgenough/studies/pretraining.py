@@ -19,7 +19,8 @@ from ecgenough.signals.normalisation import fit_normaliser
 from ecgenough.signals.store import Store
 from ecgenough.studies.beginning import CHECKPOINT, RECIPE, begin, finished
 from ecgenough.studies.folders import write_data_flow
-from ecgenough.studies.runs import Run, origin
+from ecgenough.studies.one_run import Run
+from ecgenough.studies.outcome import origin
 from ecgenough.studies.splits import divide
 
 

@@ -1,41 +1,35 @@
 """One run: a data set and a recipe in, a folder with a model and its figures out."""
 
 import copy
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from lightning_fabric import Fabric
-from numpy.typing import NDArray
 
 from ecgenough import networks
-from ecgenough.datasets.joint import columns_by_task, own_class
+from ecgenough.datasets.joint import own_class
 from ecgenough.datasets.table import Task
 from ecgenough.ecg import STANDARD_LEADS
 from ecgenough.errors import WrongRequest, few
-from ecgenough.files import remove_litter, write_text
-from ecgenough.learning.distillation import Teacher, called, mixed
-from ecgenough.learning.evaluation import Answers, answer
-from ecgenough.learning.losses import build_loss
-from ecgenough.learning.training import Progress, Splits, fit, open_fabric
+from ecgenough.files import remove_litter
+from ecgenough.learning.distillation import Teacher, called
+from ecgenough.learning.evaluation import answer
+from ecgenough.learning.training import open_fabric
 from ecgenough.learning.transfer import SCRATCH, Adaptation
-from ecgenough.learning.watching import Beginning, Watcher, watched
-from ecgenough.model import Model, weights_digest
+from ecgenough.learning.watching import Watcher
+from ecgenough.model import Model
 from ecgenough.networks.contract import Network, parameter_count
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
-from ecgenough.signals.batches import Batches, label_targets
+from ecgenough.signals.batches import Batches
 from ecgenough.signals.normalisation import Normaliser, fit_normaliser
 from ecgenough.signals.store import Store
-from ecgenough.studies.beginning import CHECKPOINT, RECIPE, begin, finished
-from ecgenough.studies.deciding import decide
-from ecgenough.studies.environment import environment
-from ecgenough.studies.folders import data_flow, write_data_flow, write_evaluation
-from ecgenough.studies.joint_runs import write_joint_evaluation, write_task_runs
+from ecgenough.studies.beginning import finished
+from ecgenough.studies.folders import write_evaluation
+from ecgenough.studies.joint_runs import write_joint_evaluation
+from ecgenough.studies.one_run import Run, Source
+from ecgenough.studies.outcome import carry_out
 from ecgenough.studies.splits import (
     Division,
     check_scorable,
@@ -45,78 +39,6 @@ from ecgenough.studies.splits import (
     refuse_overlap,
     seen_rows,
 )
-
-
-@dataclass(frozen=True)
-class Source:
-    """The model that a transfer begins as, where it lies, and the digest of its weights."""
-
-    folder: str
-    weights: str
-    model: Model
-
-    @classmethod
-    def load(cls, folder: str | Path) -> "Source":
-        """Read the model of a folder. Raises what `Model.load` does."""
-        return cls(str(folder), weights_digest(folder), Model.load(folder))
-
-
-@dataclass(frozen=True)
-class Run:
-    """A training about to happen: its records, its recipe, its folder, and the model it begins as, if any."""
-
-    store: Store
-    recipe: Recipe
-    out: Path
-    fabric: Fabric
-    division: Division
-    normaliser: Normaliser
-    source: Source | None = None
-    teachers: tuple[Teacher, ...] = ()
-
-    @property
-    def splits(self) -> dict[str, NDArray[np.int64]]:
-        """The rows that train, choose and test."""
-        return self.division.rows
-
-    @property
-    def learned_from(self) -> NDArray[np.int64]:
-        """The rows that the run learns from or chooses on."""
-        return np.concatenate([self.splits["train"], self.splits["validation"]])
-
-    @property
-    def task(self) -> str:
-        return self.recipe.task or self.store.default_task
-
-    @property
-    def earlier(self) -> list[Model]:
-        """The models that this one begins as or is taught by; what they have seen, it has seen."""
-        return [*([self.source.model] if self.source else []), *(teacher.model for teacher in self.teachers)]
-
-    def training(self) -> Batches:
-        """The training records; where several processes train, this one's share of every batch."""
-        batches = self._batches("train", self.fabric.global_rank, self.fabric.world_size, self._targets())
-        batches.identity = "-".join([batches.identity, *(teacher.weights[:16] for teacher in self.teachers)])
-        return batches
-
-    def validation(self) -> Batches:
-        """The validation records, all of them in every process."""
-        return self._batches("validation", 0, 1, None)
-
-    def _batches(self, part: str, rank: int, world: int, targets: NDArray[np.float32] | None) -> Batches:
-        rows, device = self.splits[part], self.fabric.device
-        return Batches(self.store, rows, self.task, self.recipe, self.normaliser, device, rank, world, targets)
-
-    def _targets(self) -> NDArray[np.float32] | None:
-        """What the teachers make of the training labels; None where nobody teaches."""
-        if self.recipe.distillation is None:
-            return None
-        rows, weight = self.splits["train"], self.recipe.distillation.weight
-        say(
-            f"taught by {', '.join(teacher.name for teacher in self.teachers)}, which answer the training records first"
-        )
-        labels = label_targets(self.store, rows, self.task, self.recipe)
-        return mixed(labels, weight, self.teachers, self.store, rows, self.fabric.device)
 
 
 def train(store: Store, recipe: Recipe, out: Path, device: str = "auto", watchers: Sequence[Watcher] = ()) -> Path:
@@ -149,7 +71,7 @@ def train(store: Store, recipe: Recipe, out: Path, device: str = "auto", watcher
         classes=len(store.task(run.task).classes),
         **recipe.network.options,
     )
-    _carry_out(run, network, watchers)
+    carry_out(run, network, watchers)
     return out
 
 
@@ -189,7 +111,7 @@ def transfer(
     learned = Adaptation(copy.deepcopy(network), recipe.transfer or SCRATCH).learned(recipe.training.epochs)
     say(f"transfer {mode}: {learned:,} of {everything:,} parameters learn. {' '.join(messages)}")
     about = {"from": str(source), "mode": mode, "trained_parameters": learned, "all_parameters": everything}
-    _carry_out(run, network, watchers, {**about, "messages": messages})
+    carry_out(run, network, watchers, {**about, "messages": messages})
     return out
 
 
@@ -292,87 +214,3 @@ def evaluate(
 def _refuse_pretraining(recipe: Recipe) -> None:
     if recipe.pretraining is not None:
         raise WrongRequest("this recipe pretrains without labels. Use ecgenough pretrain, or another recipe.")
-
-
-def _carry_out(
-    run: Run, network: Network, watchers: Sequence[Watcher], about_transfer: dict[str, Any] | None = None
-) -> None:
-    splits = Splits(run.training(), run.validation())
-    run.division.say(run.store, run.task)
-    say(f"{run.recipe.network.name}: {parameter_count(network):,} parameters; {splits.train.placement}")
-    if run.fabric.is_global_zero:
-        begin(run.out, run.recipe)
-    labels = torch.from_numpy(run.store.task(run.task).labels[run.splits["train"]]).to(run.fabric.device)
-    loss = build_loss(run.recipe.loss, labels)
-    flow = data_flow(run.store, run.task, run.division)
-    watchers = watchers if run.fabric.is_global_zero else ()
-    with watched(watchers, Beginning(run.out, run.recipe, flow)):
-        progress = fit(network, loss, splits, run.recipe, run.out, run.fabric, watchers)
-        if run.fabric.is_global_zero:
-            validation = answer(network, splits.validation, run.fabric.autocast())
-            metrics = _write(run, _model(run, network, validation, progress), validation, about_transfer)
-            for watcher in watchers:
-                watcher.end(metrics)
-
-
-def _write(run: Run, model: Model, validation: Answers, about_transfer: dict[str, Any] | None) -> dict[str, Any]:
-    """Write what a finished training leaves, the model last; returns the validation's metrics."""
-    write_data_flow(run.out, run.store, run.task, run.division, model.untuned)
-    write_text(run.out / RECIPE, run.recipe.to_yaml())
-    metrics = _write_validation(run, model, validation)
-    if about_transfer:
-        write_text(run.out / "transfer.json", json.dumps(about_transfer, indent=2) + "\n")
-    model.save(run.out / "model")
-    (run.out / CHECKPOINT).unlink(missing_ok=True)
-    say(
-        f"epoch {model.origin['epoch']} kept; validation macro AUC {interval_text(metrics['macro']['auc'])}; written to {run.out}"
-    )
-    return metrics
-
-
-def _write_validation(run: Run, model: Model, validation: Answers) -> dict[str, Any]:
-    folder, folds = run.out / "validation", run.store.validation_folds
-    if not model.is_joint:
-        return write_evaluation(folder, run.store, model, validation, folds, len(validation.rows))
-    write_task_runs(run.out, run.store, run.division, model)
-    place = lambda name: run.out / "tasks" / name / "validation"  # noqa: E731
-    return write_joint_evaluation(folder, place, run.store, model, validation, folds)
-
-
-def _model(run: Run, network: Network, validation: Answers, progress: Progress) -> Model:
-    about = run.store.task(run.task)
-    decided = decide(validation, about.classes, columns_by_task(about.name, about.classes).values())
-    waveforms, patients = run.store.hashes[run.learned_from], run.store.patient_hashes(run.learned_from)
-    return Model(
-        network=network,
-        recipe=run.recipe,
-        task=about.name,
-        classes=about.classes,
-        titles=about.titles or about.classes,
-        thresholds=decided.thresholds,
-        normaliser=run.normaliser,
-        calibration=decided.calibration,
-        origin=origin(run, progress.best_epoch),
-        seen=np.unique(np.concatenate([waveforms, *(model.seen for model in run.earlier)])),
-        seen_patients=np.unique(np.concatenate([patients, *(model.seen_patients for model in run.earlier)])),
-    )
-
-
-def origin(run: Run, epoch: int) -> dict[str, Any]:
-    """Where the model of a run came from: data, recipe, the model it began as, the epoch kept, the machine."""
-    return {
-        "dataset": run.store.name,
-        "store": run.store.fingerprint,
-        "recipe": run.recipe.fingerprint(),
-        "source": run.source.folder if run.source else None,
-        "source_weights": run.source.weights if run.source else None,
-        "teachers": {teacher.name: teacher.weights for teacher in run.teachers},
-        "epoch": epoch,
-        "folds": {"train": list(run.store.train_folds), "validation": list(run.store.validation_folds)},
-        "environment": environment(run.fabric.device),
-    }
-
-
-def interval_text(figure: dict[str, float]) -> str:
-    """A figure with its interval, as people read it: 0.912 (0.901-0.922)."""
-    return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"

@@ -1,0 +1,89 @@
+"""A training about to happen: its records, its recipe, its folder, and the models it begins as or is taught by."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from lightning_fabric import Fabric
+from numpy.typing import NDArray
+
+from ecgenough.learning.distillation import Teacher, mixed
+from ecgenough.model import Model, weights_digest
+from ecgenough.progress import say
+from ecgenough.recipe import Recipe
+from ecgenough.signals.batches import Batches, label_targets
+from ecgenough.signals.normalisation import Normaliser
+from ecgenough.signals.store import Store
+from ecgenough.studies.splits import Division
+
+
+@dataclass(frozen=True)
+class Source:
+    """The model that a transfer begins as, where it lies, and the digest of its weights."""
+
+    folder: str
+    weights: str
+    model: Model
+
+    @classmethod
+    def load(cls, folder: str | Path) -> "Source":
+        """Read the model of a folder. Raises what `Model.load` does."""
+        return cls(str(folder), weights_digest(folder), Model.load(folder))
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training about to happen: its records, its recipe, its folder, and the model it begins as, if any."""
+
+    store: Store
+    recipe: Recipe
+    out: Path
+    fabric: Fabric
+    division: Division
+    normaliser: Normaliser
+    source: Source | None = None
+    teachers: tuple[Teacher, ...] = ()
+
+    @property
+    def splits(self) -> dict[str, NDArray[np.int64]]:
+        """The rows that train, choose and test."""
+        return self.division.rows
+
+    @property
+    def learned_from(self) -> NDArray[np.int64]:
+        """The rows that the run learns from or chooses on."""
+        return np.concatenate([self.splits["train"], self.splits["validation"]])
+
+    @property
+    def task(self) -> str:
+        return self.recipe.task or self.store.default_task
+
+    @property
+    def earlier(self) -> list[Model]:
+        """The models that this one begins as or is taught by; what they have seen, it has seen."""
+        return [*([self.source.model] if self.source else []), *(teacher.model for teacher in self.teachers)]
+
+    def training(self) -> Batches:
+        """The training records; where several processes train, this one's share of every batch."""
+        batches = self._batches("train", self.fabric.global_rank, self.fabric.world_size, self._targets())
+        batches.identity = "-".join([batches.identity, *(teacher.weights[:16] for teacher in self.teachers)])
+        return batches
+
+    def validation(self) -> Batches:
+        """The validation records, all of them in every process."""
+        return self._batches("validation", 0, 1, None)
+
+    def _batches(self, part: str, rank: int, world: int, targets: NDArray[np.float32] | None) -> Batches:
+        rows, device = self.splits[part], self.fabric.device
+        return Batches(self.store, rows, self.task, self.recipe, self.normaliser, device, rank, world, targets)
+
+    def _targets(self) -> NDArray[np.float32] | None:
+        """What the teachers make of the training labels; None where nobody teaches."""
+        if self.recipe.distillation is None:
+            return None
+        rows, weight = self.splits["train"], self.recipe.distillation.weight
+        say(
+            f"taught by {', '.join(teacher.name for teacher in self.teachers)}, which answer the training records first"
+        )
+        labels = label_targets(self.store, rows, self.task, self.recipe)
+        return mixed(labels, weight, self.teachers, self.store, rows, self.fabric.device)

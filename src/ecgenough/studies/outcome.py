@@ -1,0 +1,108 @@
+"""The training of a run, and what it leaves in its folder: figures, data flow, recipe, and the model last."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ecgenough.datasets.joint import columns_by_task
+from ecgenough.files import write_text
+from ecgenough.learning.evaluation import Answers, answer
+from ecgenough.learning.losses import build_loss
+from ecgenough.learning.training import Progress, Splits, fit
+from ecgenough.learning.watching import Beginning, Watcher, watched
+from ecgenough.model import Model
+from ecgenough.networks.contract import Network, parameter_count
+from ecgenough.progress import say
+from ecgenough.studies.beginning import CHECKPOINT, RECIPE, begin
+from ecgenough.studies.deciding import decide
+from ecgenough.studies.environment import environment
+from ecgenough.studies.folders import data_flow, write_data_flow, write_evaluation
+from ecgenough.studies.joint_runs import write_joint_evaluation, write_task_runs
+from ecgenough.studies.one_run import Run
+
+
+def carry_out(
+    run: Run, network: Network, watchers: Sequence[Watcher], about_transfer: dict[str, Any] | None = None
+) -> None:
+    splits = Splits(run.training(), run.validation())
+    run.division.say(run.store, run.task)
+    say(f"{run.recipe.network.name}: {parameter_count(network):,} parameters; {splits.train.placement}")
+    if run.fabric.is_global_zero:
+        begin(run.out, run.recipe)
+    labels = torch.from_numpy(run.store.task(run.task).labels[run.splits["train"]]).to(run.fabric.device)
+    loss = build_loss(run.recipe.loss, labels)
+    flow = data_flow(run.store, run.task, run.division)
+    watchers = watchers if run.fabric.is_global_zero else ()
+    with watched(watchers, Beginning(run.out, run.recipe, flow)):
+        progress = fit(network, loss, splits, run.recipe, run.out, run.fabric, watchers)
+        if run.fabric.is_global_zero:
+            validation = answer(network, splits.validation, run.fabric.autocast())
+            metrics = _write(run, _model(run, network, validation, progress), validation, about_transfer)
+            for watcher in watchers:
+                watcher.end(metrics)
+
+
+def _write(run: Run, model: Model, validation: Answers, about_transfer: dict[str, Any] | None) -> dict[str, Any]:
+    """Write what a finished training leaves, the model last; returns the validation's metrics."""
+    write_data_flow(run.out, run.store, run.task, run.division, model.untuned)
+    write_text(run.out / RECIPE, run.recipe.to_yaml())
+    metrics = _write_validation(run, model, validation)
+    if about_transfer:
+        write_text(run.out / "transfer.json", json.dumps(about_transfer, indent=2) + "\n")
+    model.save(run.out / "model")
+    (run.out / CHECKPOINT).unlink(missing_ok=True)
+    say(
+        f"epoch {model.origin['epoch']} kept; validation macro AUC {interval_text(metrics['macro']['auc'])}; written to {run.out}"
+    )
+    return metrics
+
+
+def _write_validation(run: Run, model: Model, validation: Answers) -> dict[str, Any]:
+    folder, folds = run.out / "validation", run.store.validation_folds
+    if not model.is_joint:
+        return write_evaluation(folder, run.store, model, validation, folds, len(validation.rows))
+    write_task_runs(run.out, run.store, run.division, model)
+    place = lambda name: run.out / "tasks" / name / "validation"  # noqa: E731
+    return write_joint_evaluation(folder, place, run.store, model, validation, folds)
+
+
+def _model(run: Run, network: Network, validation: Answers, progress: Progress) -> Model:
+    about = run.store.task(run.task)
+    decided = decide(validation, about.classes, columns_by_task(about.name, about.classes).values())
+    waveforms, patients = run.store.hashes[run.learned_from], run.store.patient_hashes(run.learned_from)
+    return Model(
+        network=network,
+        recipe=run.recipe,
+        task=about.name,
+        classes=about.classes,
+        titles=about.titles or about.classes,
+        thresholds=decided.thresholds,
+        normaliser=run.normaliser,
+        calibration=decided.calibration,
+        origin=origin(run, progress.best_epoch),
+        seen=np.unique(np.concatenate([waveforms, *(model.seen for model in run.earlier)])),
+        seen_patients=np.unique(np.concatenate([patients, *(model.seen_patients for model in run.earlier)])),
+    )
+
+
+def origin(run: Run, epoch: int) -> dict[str, Any]:
+    """Where the model of a run came from: data, recipe, the model it began as, the epoch kept, the machine."""
+    return {
+        "dataset": run.store.name,
+        "store": run.store.fingerprint,
+        "recipe": run.recipe.fingerprint(),
+        "source": run.source.folder if run.source else None,
+        "source_weights": run.source.weights if run.source else None,
+        "teachers": {teacher.name: teacher.weights for teacher in run.teachers},
+        "epoch": epoch,
+        "folds": {"train": list(run.store.train_folds), "validation": list(run.store.validation_folds)},
+        "environment": environment(run.fabric.device),
+    }
+
+
+def interval_text(figure: dict[str, float]) -> str:
+    """A figure with its interval, as people read it: 0.912 (0.901-0.922)."""
+    return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"
