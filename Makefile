@@ -28,13 +28,11 @@ dist: .venv/dev
 	rm -rf dist
 	$(BIN)/python -m build --no-isolation --outdir dist
 
-# Of a fresh environment with the wheel and the core dependencies alone, as a user gets them.
+# Of dist/plain, a fresh environment with the wheel and the core dependencies alone, as a user gets them.
 sbom: dist .venv/release
-	rm -rf dist/plain
 	$(PYTHON) -m venv dist/plain
 	dist/plain/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
 	$(BIN)/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible --of JSON -o dist/sbom.cdx.json dist/plain
-	rm -rf dist/plain
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv

@@ -72,6 +72,14 @@ def test_every_command_of_the_table_is_there_and_says_what_it_does(
     assert "--help" in said
 
 
+def test_a_package_that_is_not_installed_is_named_in_a_sentence() -> None:
+    """As where the lean install of docs/export.md is asked for what needs PyTorch."""
+    code = "import sys; sys.modules['torch'] = None; sys.argv = ['ecgenough', 'networks']; import ecgenough.cli as cli; cli.main()"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == "ecgenough: the package torch is not installed, which this needs: pip install ecgenough.\n"
+
+
 def test_help_names_every_command_and_loads_none() -> None:
     code = "import sys, ecgenough.cli as cli; sys.argv = ['ecgenough', '--help']; cli.main()"
     watched = f"try:\n    {code.replace('; ', chr(10) + '    ')}\nfinally:\n    print(*sys.modules)"

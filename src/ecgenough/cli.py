@@ -81,6 +81,11 @@ def main() -> NoReturn:
         app()
     except EcgenoughError as error:
         _stop(str(error), error.status)
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.startswith("ecgenough"):
+            raise
+        package = error.name.partition(".")[0]
+        _stop(f"the package {package} is not installed, which this needs: pip install ecgenough.", 1)
     except OSError as error:
         if error.errno == errno.EPIPE:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
