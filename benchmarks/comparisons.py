@@ -18,7 +18,8 @@ from ecgenough import formats, networks
 from ecgenough.datasets.table import Dataset
 from ecgenough.learning.evaluation import answer
 from ecgenough.learning.losses import build_loss
-from ecgenough.learning.training import Average, Progress, Splits, Supervised, open_fabric, train_epoch
+from ecgenough.learning.step import Average, Step, build_optimizer, can_record
+from ecgenough.learning.training import Progress, Splits, Supervised, open_fabric, train_epoch
 from ecgenough.model import Model
 from ecgenough.networks.contract import Network
 from ecgenough.recipe import BandPass, Recipe, load_recipe
@@ -92,16 +93,13 @@ class Bench:
         )
         twin, loss = copy.deepcopy(network), build_loss(self.recipe.loss, torch.from_numpy(self.task.labels[self.rows]))
         learner = Supervised(network, loss, Splits(self.batches, self.batches), self.recipe, fabric)
-        optimizer: Any = fabric.setup_optimizers(torch.optim.AdamW(learner.groups(rate), lr=rate))
-        wrapped, average, progress = (
-            fabric.setup_module(network),
-            Average(network, self.recipe.training.ema),
-            Progress(),
-        )
+        optimizer: Any = fabric.setup_optimizers(build_optimizer(learner, self.recipe.optimizer, can_record(fabric)))
+        average, progress = Average(network, self.recipe.training.ema, can_record(fabric)), Progress()
+        step = Step(learner, fabric.setup_module(network), optimizer, average, self.recipe, fabric)
 
         def ours() -> None:
             learner.begin_epoch(progress.epoch, self.recipe.training.epochs)
-            train_epoch(learner, wrapped, optimizer, average, self.recipe, progress, fabric)
+            train_epoch(step, progress)
             progress.epoch += 1
 
         plain = torch.optim.AdamW(twin.parameters(), lr=rate)

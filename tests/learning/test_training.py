@@ -13,7 +13,8 @@ import torch
 from torch import nn
 
 from ecgenough.errors import EcgenoughError, WrongRequest
-from ecgenough.learning.training import Average, open_fabric, read_checkpoint, write_checkpoint
+from ecgenough.learning.step import Average
+from ecgenough.learning.training import open_fabric, read_checkpoint, write_checkpoint
 from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
@@ -26,7 +27,8 @@ def test_the_average_is_the_weighted_sum_of_all_weights() -> None:
     expected = 4.0
     for step, value in enumerate([1.0, -2.0, 7.0]):
         nn.init.constant_(source.weight, value)
-        average.update(step)
+        average.pace(step)
+        average.update()
         decay = min(0.5, (step + 2) / (step + 11))  # 2/11, 3/12, 4/13
         expected = decay * expected + (1 - decay) * value
     assert average.module.weight.item() == pytest.approx(expected)  # type: ignore[operator, union-attr]
@@ -41,7 +43,8 @@ def test_statistics_of_batch_norm_are_averaged_with_the_weights() -> None:
     source = nn.BatchNorm1d(1)
     average = Average(source, decay=0.9)
     source(torch.tensor([[1.0], [3.0]]))  # running mean 0.1 * 2
-    average.update(10_000)
+    average.pace(10_000)
+    average.update()
     assert average.module.running_mean.item() == pytest.approx(0.1 * 0.2)  # type: ignore[operator, union-attr]
     assert average.module.num_batches_tracked == 1
 

@@ -127,7 +127,7 @@ def draw_hidden(mask: Tensor, patch: int, fraction: float, rng: torch.Generator)
     """
     of_patch = torch.arange(mask.shape[-1], device=mask.device) // patch
     patches = -(-mask.sum(dim=-1) // patch)  # [batch, 1], rounded up: those that hold signal
-    order = torch.rand(len(mask), int(of_patch[-1]) + 1, generator=rng, device=rng.device)
+    order = torch.rand(len(mask), -(-mask.shape[-1] // patch), generator=rng, device=rng.device)
     order = order + (torch.arange(order.shape[1], device=mask.device) >= patches)  # padding is drawn last
     rank = order.argsort(dim=1).argsort(dim=1)
     hidden = rank < (patches * fraction).round().clamp(min=1)

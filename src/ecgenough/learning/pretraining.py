@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from ecgenough.datasets.table import Task
 from ecgenough.errors import WrongRequest
 from ecgenough.learning.objectives import Objective, View
-from ecgenough.learning.training import Row
+from ecgenough.learning.step import Row
 from ecgenough.model import PRETRAINED
 from ecgenough.recipe import Augmentation, Contrastive, Crop, Pretraining, Recipe
 from ecgenough.signals.augmentation import Augmenter
-from ecgenough.signals.batches import Batch, Batches, crop_samples
+from ecgenough.signals.batches import Batch, Batches, Share, crop_samples
 from ecgenough.signals.normalisation import Normaliser
 from ecgenough.signals.store import Store
 
@@ -45,7 +45,7 @@ def without_labels(store: Store) -> Store:
 
 
 class SelfSupervised:
-    """An objective that learns from the views of unlabelled records: a `training.Learner`.
+    """An objective that learns from the views of unlabelled records: a `step.Learner`.
 
     Views are drawn from whole records in mV: a crop, the recipe's augmentation, then the normalisation, as `Batches`
     does for labels. Validation draws the same views after every epoch.
@@ -64,6 +64,7 @@ class SelfSupervised:
         settings = check_pretraining(recipe)
         self.module: nn.Module = objective.to(fabric.device)
         self.objective, self.recipe, self.fabric = objective, recipe, fabric
+        self.name = f"{settings.objective} pretraining of {recipe.network.name}"
         self.normaliser = normaliser.to(fabric.device)
         self.augmenter = Augmenter(recipe.augmentation, store.rate)
         self.length = crop_samples(recipe, store.samples)
@@ -75,6 +76,9 @@ class SelfSupervised:
         sources = {part: [rows, partners(rows, group)] if by_patient else [rows] for part, rows in splits.items()}
         self.train = [_whole(store, rows, recipe, fabric.device, rank, world) for rows in sources["train"]]
         self.validation = [_whole(store, rows, recipe, fabric.device, 0, 1) for rows in sources["validation"]]
+        self.generators: Sequence[torch.Generator] = tuple(
+            torch.Generator(fabric.device) for _ in range(1 + len(self.train))
+        )
         self.records, self.steps = len(self.train[0]), self.train[0].steps
         self.identity = "-".join(batches.identity for batches in (*self.train, *self.validation))
 
@@ -92,15 +96,22 @@ class SelfSupervised:
                 (plain if parameter.ndim < 2 or id(parameter) in undecayed else decayed).append(parameter)
         return [{**about, "params": decayed}, {**about, "params": plain, "weight_decay": 0.0}]
 
-    def costs(self, module: nn.Module, epoch: int) -> Iterator[tuple[Tensor, int]]:
-        rng = self._generator(epoch + 1)
-        for batches in zip(*(source.training(epoch) for source in self.train), strict=True):
-            yield self.objective.cost(module, self._views(batches, rng), rng), len(batches[0].rows)
+    def shown(self, epoch: int) -> Iterator[Sequence[Share]]:
+        of_views, *of_sources = self.generators
+        of_views.manual_seed(self._seed(epoch + 1))
+        return zip(
+            *(source.shares(epoch, rng) for source, rng in zip(self.train, of_sources, strict=True)), strict=True
+        )
+
+    def cost(self, module: nn.Module, shares: Sequence[Share]) -> Tensor:
+        rng, *of_sources = self.generators
+        of_each = zip(self.train, shares, of_sources, strict=True)
+        return self.objective.cost(module, self._views([b.show(share, r) for b, share, r in of_each], rng), rng)
 
     @torch.inference_mode()
     def figures(self, module: nn.Module) -> Row:
         module.eval()
-        rng, total = self._generator(0), 0.0
+        rng, total = torch.Generator(self.fabric.device).manual_seed(self._seed(0)), 0.0
         size = self.recipe.training.batch
         for crops in zip(*(source.evaluation(size) for source in self.validation), strict=True):
             batches = [replace(batch, ecg=batch.ecg[:, 0]) for batch in crops]
@@ -129,11 +140,10 @@ class SelfSupervised:
         augmented = self.augmenter(ecg, mask, rng)
         return View(cast(Tensor, self.normaliser(augmented, mask)), mask, self.group[batch.rows])
 
-    def _generator(self, epoch: int) -> torch.Generator:
-        """Random numbers of their own for every epoch and process; epoch 0 stands for validation, alike in all."""
+    def _seed(self, epoch: int) -> int:
+        """A seed of its own for every epoch and process; epoch 0 stands for validation, alike in all."""
         process = self.fabric.global_rank if epoch else 0
-        seed = np.random.default_rng([self.recipe.seed, epoch, process]).integers(2**62)
-        return torch.Generator(self.fabric.device).manual_seed(int(seed))
+        return int(np.random.default_rng([self.recipe.seed, epoch, process]).integers(2**62))
 
 
 def cropped(ecg: Tensor, start: Tensor, length: int) -> Tensor:

@@ -1,6 +1,5 @@
 """The one training loop, and the checkpoints from which an interrupted run continues to the same result."""
 
-import copy
 import csv
 import hashlib
 import io
@@ -10,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 import torch
 from lightning_fabric import Fabric
@@ -21,12 +20,13 @@ from ecgenough.files import write_text, written_aside
 from ecgenough.learning.evaluation import answer, validation_figures
 from ecgenough.learning.losses import LossFunction
 from ecgenough.learning.rates import rate_factor
+from ecgenough.learning.step import Average, Learner, Row, Step, build_optimizer, can_record, restore_optimizer
 from ecgenough.learning.transfer import SCRATCH, Adaptation
 from ecgenough.learning.watching import Watcher
 from ecgenough.networks.contract import Network
 from ecgenough.progress import say, track
 from ecgenough.recipe import Recipe
-from ecgenough.signals.batches import Batches
+from ecgenough.signals.batches import Batches, Share
 
 LOG_COLUMNS = (
     "epoch", "train_loss", "validation_loss", "validation_macro_auc", "validation_macro_average_precision",
@@ -39,7 +39,6 @@ _SELECTED_BY = {
 }
 
 State = dict[str, Tensor]
-Row = dict[str, float]
 
 
 @dataclass
@@ -64,7 +63,7 @@ class Splits:
 def open_fabric(precision: str, device: str = "auto") -> Fabric:
     """Lightning Fabric on the best device there is, or on the one named; one of several processes under torchrun.
 
-    `precision` auto is bf16 on a GPU that has it and float32 elsewhere.
+    `precision` auto is bf16 on a GPU whose hardware has it and float32 elsewhere; on GPUs float32 products are of TF32.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise WrongRequest(f'device "{device}" is unknown. Say auto, cpu or cuda.')
@@ -72,7 +71,7 @@ def open_fabric(precision: str, device: str = "auto") -> Fabric:
         raise WrongRequest("device cuda was asked for, but PyTorch sees no GPU. Use --device cpu or auto.")
     accelerator = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     if precision == "auto":
-        precision = "bf16" if accelerator == "cuda" and torch.cuda.is_bf16_supported() else "float32"
+        precision = "bf16" if accelerator == "cuda" and torch.cuda.is_bf16_supported(False) else "float32"
     torch.set_float32_matmul_precision("high" if accelerator == "cuda" else "highest")
     world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     fabric = Fabric(
@@ -89,52 +88,27 @@ def open_fabric(precision: str, device: str = "auto") -> Fabric:
 _FABRIC: dict[str, Any] = {"float32": "32-true", "bf16": "bf16-mixed"}
 
 
-class Learner(Protocol):
-    """What the loop trains, and what it is shown: with labels (`Supervised`) or without (`pretraining.SelfSupervised`).
-
-    `module` holds every weight that is to learn and is called through the loop's wrapper of it; `records` and `steps`
-    are those of an epoch; `identity` changes with the data.
-    """
-
-    module: nn.Module
-    records: int
-    steps: int
-    identity: str
-
-    def begin_epoch(self, epoch: int, epochs: int) -> bool:
-        """Make ready what learns in `epoch`; true where that is not what learned before."""
-
-    def groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """Parameter groups for the optimiser; `factor` scales the schedule's rate."""
-
-    def costs(self, module: nn.Module, epoch: int) -> Iterator[tuple[Tensor, int]]:
-        """The loss of each batch of `epoch` and of how many records it is, from `module`, the loop's wrapper."""
-
-    def figures(self, module: nn.Module) -> Row:
-        """What the validation records say of `module`; `validation_loss` at least."""
-
-    def constrain(self) -> None:
-        """Bring weights back within their bounds after a step."""
-
-    def finish(self) -> None:
-        """Leave the module ready for use."""
-
-
 class Supervised:
     """A network that learns a task from labels, as the recipe's transfer section lets it."""
 
     def __init__(self, network: Network, loss: LossFunction, splits: Splits, recipe: Recipe, fabric: Fabric) -> None:
         self.module: nn.Module = network
+        self.name = recipe.network.name
         self.loss, self.splits, self.fabric = loss, splits, fabric
+        self.generators: Sequence[torch.Generator] = (torch.Generator(fabric.device),)
         self.adaptation = Adaptation(network, recipe.transfer or SCRATCH)
         self.begin_epoch, self.groups = self.adaptation.begin_epoch, self.adaptation.groups
         self.constrain, self.finish = network.constrain, self.adaptation.finish
         self.records, self.steps = len(splits.train), splits.train.steps
         self.identity = f"{splits.train.identity}-{splits.validation.identity}"
 
-    def costs(self, module: nn.Module, epoch: int) -> Iterator[tuple[Tensor, int]]:
-        for batch in self.splits.train.training(epoch):
-            yield self.loss(module(batch.ecg).float(), batch.labels), len(batch.ecg)
+    def shown(self, epoch: int) -> Iterator[Sequence[Share]]:
+        return ((share,) for share in self.splits.train.shares(epoch, self.generators[0]))
+
+    def cost(self, module: nn.Module, shares: Sequence[Share]) -> Tensor:
+        (share,), (rng,) = shares, self.generators
+        batch = self.splits.train.show(share, rng)
+        return self.loss(module(batch.ecg).float(), batch.labels)
 
     def figures(self, module: nn.Module) -> Row:
         answers = answer(cast(Network, module), self.splits.validation, self.fabric.autocast())
@@ -163,8 +137,8 @@ def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric, watche
     Raises EcgenoughError when the loss stops being a number, and whatever a watcher raises.
     """
     training, module = recipe.training, learner.module
-    optimizer: Any = fabric.setup_optimizers(_adamw(learner, recipe))
-    average = Average(module, training.ema)
+    optimizer: Any = fabric.setup_optimizers(build_optimizer(learner, recipe.optimizer, can_record(fabric)))
+    average = Average(module, training.ema, can_record(fabric))
     progress, best = Progress(), _copied(average.module.state_dict())
     identity = f"{recipe.fingerprint()}-{learner.identity}-{_digest(module.state_dict())}"
     if checkpoint := read_checkpoint(folder, identity):
@@ -172,17 +146,17 @@ def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric, watche
         best = checkpoint["best"]
         module.load_state_dict(checkpoint["network"])
         average.module.load_state_dict(checkpoint["average"])
-        optimizer.load_state_dict(checkpoint["optimizer"])
+        restore_optimizer(optimizer, checkpoint["optimizer"])
         say(f"going on after epoch {progress.epoch} of {training.epochs} from {folder / 'checkpoint.pt'}")
     watchers = watchers if fabric.is_global_zero else ()
     _tell(watchers, progress.log)
-    wrapped: nn.Module | None = None
+    step: Step | None = None
     while progress.epoch < training.epochs and not _out_of_patience(progress, training.patience):
         torch.manual_seed(recipe.seed * 1_000_003 + progress.epoch + 1)
-        if learner.begin_epoch(progress.epoch, training.epochs) or wrapped is None:
-            wrapped = fabric.setup_module(module)
+        if learner.begin_epoch(progress.epoch, training.epochs) or step is None:
+            step = Step(learner, fabric.setup_module(module), optimizer, average, recipe, fabric)
         started = time.monotonic()
-        row = train_epoch(learner, wrapped, optimizer, average, recipe, progress, fabric)
+        row = train_epoch(step, progress)
         seconds = time.monotonic() - started
         figures = learner.figures(average.module)
         progress.log.append({**row, **figures, "ecgs_per_second": learner.records / seconds, "seconds": seconds})
@@ -206,35 +180,21 @@ def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric, watche
     return progress
 
 
-def train_epoch(
-    learner: Learner,
-    wrapped: nn.Module,
-    optimizer: Any,
-    average: "Average",
-    recipe: Recipe,
-    progress: Progress,
-    fabric: Fabric,
-) -> Row:
+def train_epoch(step: Step, progress: Progress) -> Row:
     """Show every training record once; returns the epoch, its mean loss and its last learning rate."""
+    learner, recipe, fabric = step.learner, step.settings, step.fabric
     total, shown, epochs = torch.zeros((), device=fabric.device), 0, recipe.training.epochs
     what, started = f"epoch {progress.epoch + 1}/{epochs}", time.monotonic()
 
     def so_far() -> str:
-        rate = shown * fabric.world_size / (time.monotonic() - started)
-        return f"loss {total.item() / shown:.4f}  {rate:,.0f} ECGs/s{_last_ranking(progress)}"
+        speed = shown * fabric.world_size / (time.monotonic() - started)
+        return f"loss {total.item() / shown:.4f}  {speed:,.0f} ECGs/s{_last_ranking(progress)}"
 
-    for cost, records in track(learner.costs(wrapped, progress.epoch), what, learner.steps, "batches", so_far):
-        factor = rate_factor(recipe.schedule, progress.step, learner.steps, epochs)
-        for group in optimizer.param_groups:
-            group["lr"] = recipe.optimizer.learning_rate * factor * group["factor"]
-        optimizer.zero_grad()
-        fabric.backward(cost)
-        if recipe.training.clip is not None:
-            nn.utils.clip_grad_norm_(learner.module.parameters(), recipe.training.clip)
-        optimizer.step()
-        learner.constrain()
-        average.update(progress.step)
-        total, shown, progress.step = total + cost.detach() * records, shown + records, progress.step + 1
+    rate = 0.0
+    for shares in track(learner.shown(progress.epoch), what, learner.steps, "batches", so_far):
+        rate = recipe.optimizer.learning_rate * rate_factor(recipe.schedule, progress.step, learner.steps, epochs)
+        cost, records = step(shares, rate, progress.step), len(shares[0])
+        total, shown, progress.step = total + cost * records, shown + records, progress.step + 1
     mean = cast(Tensor, fabric.all_reduce(total / max(shown, 1))).item()
     if not math.isfinite(mean):
         raise EcgenoughError(
@@ -243,36 +203,8 @@ def train_epoch(
     return {
         "epoch": progress.epoch + 1,
         "train_loss": mean,
-        "learning_rate": max(g["lr"] for g in optimizer.param_groups),
+        "learning_rate": max(rate * group["factor"] for group in step.optimizer.param_groups),
     }
-
-
-class Average:
-    """An exponential moving average of a module's weights and statistics, itself such a module.
-
-    The decay rises to its value as (1 + updates) / (10 + updates), so that short trainings are not held at their
-    first weights. Without a decay the average is the module itself.
-    """
-
-    def __init__(self, source: nn.Module, decay: float | None) -> None:
-        self.source, self.decay = source, decay
-        self.module = source if decay is None else copy.deepcopy(source).requires_grad_(False)
-
-    @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Move toward the source after optimiser step `step`, counted from 0."""
-        if self.decay is None:
-            return
-        weight = 1 - min(self.decay, (step + 2) / (step + 11))
-        for mean, value in zip(self._tensors(self.module), self._tensors(self.source), strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(value, weight)
-            else:
-                mean.copy_(value)
-
-    @staticmethod
-    def _tensors(module: nn.Module) -> list[Tensor]:
-        return [*module.parameters(), *module.buffers()]
 
 
 def write_checkpoint(folder: Path, identity: str, state: Mapping[str, Any]) -> None:
@@ -312,14 +244,6 @@ def _tell(watchers: Sequence[Watcher], rows: Sequence[Row]) -> None:
     for row in rows:
         for watcher in watchers:
             watcher.epoch(row)
-
-
-def _adamw(learner: Learner, recipe: Recipe) -> torch.optim.AdamW:
-    settings = recipe.optimizer
-    groups = learner.groups(settings.learning_rate)
-    return torch.optim.AdamW(
-        groups, lr=settings.learning_rate, betas=settings.betas, weight_decay=settings.weight_decay
-    )
 
 
 def _digest(state: State) -> str:

@@ -40,6 +40,23 @@ class Batch:
     rows: Tensor
 
 
+@dataclass(frozen=True)
+class Share:
+    """What decides one device's share of a training batch, before any of it is worked out: tensors on the device.
+
+    Of each record its place among the rows, where its crop starts and how many samples from there are signal, each
+    `[records]`; then, where signals are streamed, the int16 counts of the crops `[records, leads, length]`. The batch
+    has `whole` records on all devices together, and ours begin at the one of number `first`.
+    """
+
+    tensors: tuple[Tensor, ...]
+    whole: int
+    first: int
+
+    def __len__(self) -> int:
+        return len(self.tensors[0])
+
+
 class Batches:
     """The records `rows` of a store, batch by batch. `len()` is how many an epoch shows, `steps` in how many batches.
 
@@ -102,6 +119,12 @@ class Batches:
         Order, crops and augmentation follow from the recipe's seed and `epoch`. Raises WrongRequest where a batch
         is too small to give every device two records (batch norm cannot learn from one).
         """
+        rng = torch.Generator(self.device)
+        for share in self.shares(epoch, rng):
+            yield self.show(share, rng)
+
+    def shares(self, epoch: int, rng: torch.Generator) -> Iterator[Share]:
+        """What decides the batches of `training`, which `show` makes of them; seeds `rng` for it."""
         whole = training_parts(len(self), self.recipe.training.batch)
         if self.world > 1 and any(part.stop - part.start < 2 * self.world for part in whole):
             raise WrongRequest(f"training.batch of {self.recipe.training.batch} is too small for {self.world} devices.")
@@ -110,16 +133,21 @@ class Batches:
         order = sampled(self.recipe.training.sampling, random, self._truth, self._patients)
         spare = np.maximum(self._valid[order] - self._length, 0)
         starts = np.floor(random.random(len(order)) * (spare + 1)).astype(np.int64)
-        rng = torch.Generator(self.device).manual_seed(int(random.integers(2**62)))
-        positions = torch.from_numpy(order).to(self.device)
-        valid = torch.from_numpy(self._valid[order] - starts).to(self.device)
-        for part, mine, counts in zip(whole, own, self._signals.read(order, starts, own, self._length), strict=True):
-            shape = torch.Size((part.stop - part.start, self._leads, self._length))
-            drawn = share_of(self._augmenter.draw(shape, rng), slice(mine.start - part.start, mine.stop - part.start))
-            mask = self._time < valid[mine, None, None]
-            ecg = self._augmenter.apply(counts.float().div_(MICROVOLTS), mask, drawn)
-            at = positions[mine]
-            yield Batch(self.normaliser(ecg, mask), self._targets[at], self._rows[at])
+        rng.manual_seed(int(random.integers(2**62)))
+        decided = torch.from_numpy(np.stack([order, starts, self._valid[order] - starts])).to(self.device)
+        read = self._signals.read(order, starts, own, self._length)
+        for part, mine, counts in zip(whole, own, read, strict=True):
+            yield Share((*decided[:, mine], *counts), part.stop - part.start, mine.start - part.start)
+
+    def show(self, share: Share, rng: torch.Generator) -> Batch:
+        """The batch that `share` decides, with the next augmentation from `rng`: arithmetic on the device alone."""
+        at, since, valid, *read = share.tensors
+        counts = self._signals.crops(at, since, self._length, read)
+        drawn = self._augmenter.draw(torch.Size((share.whole, self._leads, self._length)), rng)
+        mask = self._time < valid[:, None, None]
+        ours = share_of(drawn, slice(share.first, share.first + len(share)))
+        ecg = self._augmenter.apply(counts.float().div_(MICROVOLTS), mask, ours)
+        return Batch(self.normaliser(ecg, mask), self._targets[at], self._rows[at])
 
     def evaluation(self, batch: int = 256) -> Iterator[Batch]:
         """Every row once and in order, nothing drawn, with hard labels; see `evaluation_crops`."""
@@ -128,7 +156,9 @@ class Batches:
         order = np.arange(len(self))
         valid = torch.from_numpy(self._valid).to(self.device)
         counted = self._signals.read(order, np.zeros_like(order), own, self._samples)
-        for mine, counts in zip(own, counted, strict=True):
+        every, start = torch.from_numpy(order).to(self.device), torch.zeros_like(valid)
+        for mine, read in zip(own, counted, strict=True):
+            counts = self._signals.crops(every[mine], start[mine], self._samples, read)
             ecg = counts.float().div_(MICROVOLTS)
             crops = evaluation_crops(ecg, valid[mine], self.recipe, self.normaliser)
             yield Batch(crops, self._labels[mine], self._rows[mine])
@@ -205,14 +235,15 @@ def sampled(how: str, random: np.random.Generator, labels: NDArray[np.float32], 
 
 
 class Signals(Protocol):
-    """Gives crops of the records at `order`, each from its start in `starts`, part by part.
-
-    A part is int16 counts `[records, leads, length]` on the device.
-    """
+    """Gives int16 counts `[records, leads, length]` on the device: crops of records, each from its start."""
 
     placement: str
 
-    def read(self, order: Rows, starts: Rows, parts: Sequence[slice], length: int) -> Iterator[Tensor]: ...
+    def read(self, order: Rows, starts: Rows, parts: Sequence[slice], length: int) -> Iterator[tuple[Tensor, ...]]:
+        """For each part of `order` what has to be brought to the device; nothing where the signals are there."""
+
+    def crops(self, at: Tensor, since: Tensor, length: int, read: Sequence[Tensor]) -> Tensor:
+        """The crops of the records at `at` `[records]`, each from its start in `since`; `read` was brought for them."""
 
 
 class Resident:
@@ -222,17 +253,16 @@ class Resident:
         self._counts = torch.empty((len(rows), *store.signals.shape[1:]), dtype=torch.int16, device=device)
         for part in _slices(len(rows), 1024):
             self._counts[part] = torch.from_numpy(read_rows(store.signals, rows[part])).to(device)
+        self._lead = torch.arange(self._counts.shape[1], device=device)
         self.placement = f"{len(rows):,} records ({_size(self._counts.nbytes)}) held on {device}"
 
-    def read(self, order: Rows, starts: Rows, parts: Sequence[slice], length: int) -> Iterator[Tensor]:
-        at, since = (torch.from_numpy(which).to(self._counts.device) for which in (order, starts))
-        lead = torch.arange(self._counts.shape[1], device=self._counts.device)
-        windows = self._counts.unfold(-1, length, 1)
-        for part in parts:
-            if length == self._counts.shape[-1]:
-                yield self._counts.index_select(0, at[part])
-            else:
-                yield windows[at[part, None], lead, since[part, None]]
+    def read(self, order: Rows, starts: Rows, parts: Sequence[slice], length: int) -> Iterator[tuple[Tensor, ...]]:  # noqa: ARG002
+        yield from [()] * len(parts)
+
+    def crops(self, at: Tensor, since: Tensor, length: int, read: Sequence[Tensor]) -> Tensor:  # noqa: ARG002
+        if length == self._counts.shape[-1]:
+            return self._counts.index_select(0, at)
+        return self._counts.unfold(-1, length, 1)[at[:, None], self._lead, since[:, None]]
 
 
 class Streamed:
@@ -243,7 +273,10 @@ class Streamed:
         size = _size(len(rows) * _record_bytes(store))
         self.placement = f"{len(rows):,} records ({size}) read from {store.path} as they are needed"
 
-    def read(self, order: Rows, starts: Rows, parts: Sequence[slice], length: int) -> Iterator[Tensor]:
+    def crops(self, at: Tensor, since: Tensor, length: int, read: Sequence[Tensor]) -> Tensor:  # noqa: ARG002
+        return read[0]
+
+    def read(self, order: Rows, starts: Rows, parts: Sequence[slice], length: int) -> Iterator[tuple[Tensor, ...]]:
         with ThreadPoolExecutor(1, thread_name_prefix="batches") as reader:
             waiting: deque[Future[Tensor]] = deque()
             for part in parts:
@@ -263,8 +296,8 @@ class Streamed:
         crops = torch.from_numpy(counts)
         return crops.pin_memory() if self._device.type == "cuda" else crops
 
-    def _moved(self, crops: "Future[Tensor]") -> Tensor:
-        return crops.result().to(self._device, non_blocking=True)
+    def _moved(self, crops: "Future[Tensor]") -> tuple[Tensor]:
+        return (crops.result().to(self._device, non_blocking=True),)
 
 
 def fits(store: Store, rows: Rows, device: torch.device) -> bool:
