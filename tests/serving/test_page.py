@@ -16,9 +16,12 @@ from typing import Any
 import numpy as np
 import pytest
 import uvicorn
+from benchmarks.broken import ENDINGS
+from benchmarks.samples import WRITERS, sample
 from numpy.typing import NDArray
 from scipy.signal import bilinear, butter, sosfiltfilt, tf2sos
 from tests.serving.conftest import make
+from tests.serving.pdf import drawn
 
 from ecgenough.ecg import STANDARD_LEADS
 from ecgenough.serving.door import Door
@@ -72,7 +75,7 @@ def opened(browser: Any, address: str) -> Iterator[Opened]:
 
     def open_page(viewport: dict[str, int] = DESK, **settings: Any) -> Any:
         page = browser.new_context(viewport=viewport, **settings).new_page()
-        page.set_default_timeout(15_000)
+        page.set_default_timeout(30_000)
         page.complaints, page.requests = [], []
         page.on("console", lambda message: page.complaints.append(message.text))
         page.on("pageerror", lambda error: page.complaints.append(str(error)))
@@ -128,6 +131,27 @@ def peaks(page: Any) -> list[tuple[float, float]]:
         }"""
     )
     return found
+
+
+def test_every_format_is_drawn(opened: Opened, tmp_path: Path) -> None:
+    page = opened()
+    for name in WRITERS:
+        path = tmp_path / f"{name}.{ENDINGS[name]}"
+        path.write_bytes(sample(name, 5 * RATE)[0])
+        page.set_input_files("#files", path)
+        sync_api.expect(page.locator("#recording option").last).to_have_text(path.name)
+        assert page.locator("#error").inner_text() == ""
+        assert page.locator("#about").inner_text().startswith(f"{path.name} · 2020-05-04 06:07:08 · ")
+        assert page.locator("#papers path[data-lead]").count() == 13
+    page.click("#table summary")
+    page.fill("[name=rate]", str(RATE))
+    page.select_option("[name=unit]", "uV")
+    page.fill("[name=leads]", ",".join(STANDARD_LEADS))
+    page.select_option("[name=orientation]", "samples-by-leads")
+    np.savetxt(tmp_path / "table.csv", np.random.default_rng(0).normal(0, 100, (5 * RATE, 12)), delimiter=",")
+    page.set_input_files("#files", tmp_path / "table.csv")
+    sync_api.expect(page.locator("#recording option").last).to_have_text("table.csv")
+    assert page.locator("#recording option").count() == len(WRITERS) + 1
 
 
 def test_an_upload_is_drawn_measured_and_judged(opened: Opened, simulated: Path) -> None:
@@ -244,10 +268,11 @@ def test_everything_by_keyboard(opened: Opened) -> None:
     page.keyboard.press("Enter")
     page.wait_for_selector("#papers svg")
     seen = set()
-    for _ in range(30):
+    for _ in range(34):
         page.keyboard.press("Tab")
         seen.add(page.evaluate("document.activeElement.id"))
     wanted = {"recording", "layout", "lead", "speed", "gain", "highpass", "notch", "raw", "zoom-in", "calipers", "png"}
+    wanted |= {"other", "explain", "statement", "method", "print", "json"}
     assert wanted <= seen
     page.locator("#papers .scroll").focus()
     page.keyboard.press("+")
@@ -291,6 +316,112 @@ def test_two_ecgs_beside_each_other_and_no_page_wider_than_a_phone(
     assert page.locator("#papers svg").count() == 2
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     assert page.locator("#papers .scroll").first.evaluate("e => e.scrollWidth > e.clientWidth")  # pans within
+
+
+def test_one_hundred_megabytes_are_refused_at_once(opened: Opened, tmp_path: Path) -> None:
+    page = opened()
+    with (tmp_path / "holter.dcm").open("wb") as file:
+        file.truncate(100 * 2**20)
+    page.set_input_files("#files", tmp_path / "holter.dcm")
+    sync_api.expect(page.locator("#error")).to_contain_text("1 MiB at most", timeout=60_000)
+
+
+@pytest.fixture(scope="module")
+def slow_and_fast(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Triangles of 40 ms in lead II: 1.0 mV every 1.0 s from 0.7 s on, and 2.0 mV every 0.8 s from 0.5 s on."""
+    folder = tmp_path_factory.mktemp("two")
+    return [beating(folder / "slow.npz", 1.0, 0.7, 1.0), beating(folder / "fast.npz", 0.8, 0.5, 2.0)]
+
+
+def beating(path: Path, every: float, first: float, height: float) -> Path:
+    times, signal = np.arange(10 * RATE) / RATE, np.zeros((12, 10 * RATE))
+    from_r = np.abs((times - first + every / 2) % every - every / 2)
+    signal[1] = height * np.clip(1 - from_r / 0.02, 0, None)
+    return write(path, signal)
+
+
+def test_two_ecgs_are_compared_in_numbers_and_over_each_other_at_r(opened: Opened, slow_and_fast: list[Path]) -> None:
+    page = opened()
+    show(page, *slow_and_fast)
+    page.select_option("#other", label="fast.npz")
+    rate = page.locator("#measurements tbody tr").first.locator("th, td").all_inner_texts()
+    assert rate == ["Rate, bpm", "60", "75", "+15"]
+    heads = page.locator("#findings thead th").all_inner_texts()
+    assert heads == ["Statement", "slow.npz", "fast.npz", "Threshold", "Call"]
+    page.select_option("#layout", "single")
+    assert page.locator("#papers svg").count() == 2
+    page.check("#together")
+    assert page.locator("#papers svg").count() == 1
+    first, second = (tips(page, path) for path in ("path.trace:not(.second)[data-lead]", "path.second"))
+    assert first[0][0] == pytest.approx(15 + 0.7 * 25, abs=0.06)  # mm; a sample is 0.05
+    assert second[0][0] == pytest.approx(first[0][0], abs=0.06)
+    assert second[1][0] - second[0][0] == pytest.approx(0.8 * 25, abs=0.06)
+    assert first[0][1] - second[0][1] == pytest.approx(10, abs=0.1)  # 1 mV more
+    page.select_option("#layout", "beats")
+    assert [len(tips(page, f"path.{kind}[data-lead=II]")) for kind in ("trace:not(.second)", "second")] == [1, 1]
+    assert "median beats, aligned at R" in page.locator("#papers .foot").text_content()
+
+
+def tips(page: Any, path: str) -> list[list[float]]:
+    """The highest points of a path, in mm on the paper."""
+    found: list[list[float]] = page.locator(f"#papers {path}").first.evaluate(
+        """path => {
+          const points = [...path.getAttribute('d').matchAll(/[ML]([\\d.]+) ([\\d.]+)/g)].map(m => [+m[1], +m[2]]);
+          const top = Math.min(...points.map(p => p[1]));
+          return points.filter((p, i) => p[1] < top + 0.3 && p[1] <= (points[i - 1] ?? p)[1] && p[1] < (points[i + 1] ?? p)[1]);
+        }"""
+    )
+    return found
+
+
+def test_beats_that_cannot_be_found_are_not_laid_over_others(opened: Opened, spikes: Path) -> None:
+    page = opened()
+    show(page, spikes)
+    page.select_option("#layout", "beats")
+    assert page.locator("#error").inner_text().startswith("No beat was found in spikes.npz")
+    page.select_option("#layout", "6x2")
+    assert page.locator("#error").inner_text() == ""
+    assert page.locator("#papers svg").count() == 1
+
+
+def test_what_an_answer_rests_on_is_switched_on_and_off(opened: Opened, slow_and_fast: list[Path]) -> None:
+    page = opened()
+    show(page, slow_and_fast[0])
+    titles = page.locator("#statement option").all_inner_texts()
+    assert sorted(titles) == ["ST-T change", "myocardial infarction", "normal ECG"]
+    bare = page.locator("#papers path").count()
+    page.select_option("#statement", "MI")
+    page.check("#explain")
+    page.locator("#papers path.for").first.wait_for(state="attached")
+    assert page.locator("#papers path.against").count() > 0
+    assert "for myocardial infarction (" in page.locator("#papers svg").text_content()
+    assert "not a cause" in page.locator("#explained").inner_text()
+    page.uncheck("#explain")
+    assert page.locator("#papers path").count() == bare
+    page.check("#explain")
+    page.locator("#papers path.for").first.wait_for(state="attached")
+    assert len([url for url in page.requests if url.endswith("/v1/explain")]) == 1  # asked once
+    page.select_option("#method", "grad-cam")
+    page.locator("#papers path.for").first.wait_for(state="attached")
+    assert page.locator("#papers path.against").count() == 0  # Grad-CAM has no such side
+
+
+def test_two_fingers_zoom_and_a_button_resets(opened: Opened, spikes: Path) -> None:
+    page = opened(PHONE, has_touch=True, is_mobile=True)
+    show(page, spikes)
+    page.locator("#papers svg").scroll_into_view_if_needed()
+    start = box(page, "#papers .scroll")
+    x, y = start["x"] + 150, start["y"] + 100
+    touch = page.context.new_cdp_session(page)
+    for kind, apart in (("touchStart", 50), ("touchMove", 75), ("touchMove", 100)):
+        points = [{"x": x - apart / 2, "y": y, "id": 1}, {"x": x + apart / 2, "y": y, "id": 2}]
+        touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+        page.wait_for_timeout(50)
+    touch.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    sync_api.expect(page.locator("#scale")).to_contain_text("zoom 2 ×: not to scale")
+    assert box(page, "#papers .pulse")["height"] == pytest.approx(2 * 10 * MM, abs=0.2)
+    page.tap("#zoom-reset")
+    assert box(page, "#papers .pulse")["height"] == pytest.approx(10 * MM, abs=0.1)
 
 
 WARPED = 2 * RATE * math.tan(math.pi * 50 / RATE)  # 50 Hz before the bilinear transform
@@ -358,6 +489,19 @@ def test_print_is_to_scale_or_refused(opened: Opened, spikes: Path) -> None:
     assert "choose 25 mm/s" in page.locator("#error").inner_text()
 
 
+def test_the_pdf_is_of_lines_and_to_scale(opened: Opened, spikes: Path) -> None:
+    page = opened()
+    show(page, spikes)
+    page.click("#zoom-in")
+    content = page.pdf(prefer_css_page_size=True, print_background=True)
+    point = 72 / 25.4  # a millimetre
+    assert b"/Subtype /Image" not in content
+    wide, high = (float(side) for side in re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", content)[0])
+    assert (wide / point, high / point) == (pytest.approx(297, abs=0.3), pytest.approx(210, abs=0.3))
+    pulses = [one for one in drawn(content) if one == pytest.approx((7 * point, 10 * point), abs=0.1)]
+    assert len(pulses) == 4  # 1 mV and 0.2 s with its two feet, in each row
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_that_bars_the_way(opened: Opened, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
@@ -365,6 +509,9 @@ def test_axe_finds_nothing_that_bars_the_way(opened: Opened, scheme: str) -> Non
     page.click("#example")
     page.wait_for_selector("#papers svg")
     page.check("#calipers")
+    page.check("#explain")
+    page.locator("#papers path.for").first.wait_for(state="attached")
+    page.select_option("#other", index=1)
     page.evaluate("() => document.querySelectorAll('details').forEach(one => { one.open = true; })")
     found = axe.Axe().run(page).response
     assert len(found["passes"]) > 20

@@ -10,6 +10,7 @@ from ecgenough.baselines.delineation import RHYTHM, measure
 from ecgenough.ecg import Ecg
 from ecgenough.errors import EcgenoughError
 from ecgenough.prediction import Prediction
+from ecgenough.serving.beats import r_peaks
 from ecgenough.serving.explanation import Explanation
 from ecgenough.serving.explanation_files import numbers, shade
 
@@ -88,6 +89,7 @@ class EcgAnswer(BaseModel):
     sex: str | None
     recorded: str | None
     measurements: dict[str, float | None] = Field(description="Computed: rate (bpm), intervals (ms), axis (degrees).")
+    beats: list[float] = Field(description="Computed: R peaks, in seconds.")
 
     @classmethod
     def of(cls, file: str, ecg: Ecg) -> "EcgAnswer":
@@ -103,6 +105,7 @@ class EcgAnswer(BaseModel):
             sex=ecg.sex,
             recorded=ecg.recorded.isoformat() if ecg.recorded else None,
             measurements={name: _number(value) for name, value in zip(RHYTHM, found.tolist(), strict=True)},
+            beats=[round(beat, 4) for beat in r_peaks(ecg)],
         )
 
 

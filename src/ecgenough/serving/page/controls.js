@@ -1,6 +1,6 @@
 // The settings of the paper as the form says them, and those of this screen that are kept.
 
-import { SHEET } from "./layouts.js";
+import { SHEET, widthOf } from "./layouts.js";
 
 /**
  * @typedef {import("./paper.js").View} View
@@ -13,11 +13,11 @@ const field = (name) => document.getElementById(name);
 
 /** What the form says of the view, for a recording of `seconds`. */
 export function viewOf(/** @type {number} */ seconds) {
-  const shown = Math.min(SHEET, seconds);
-  const from = Math.min(Number(field("from").value) || 0, seconds - shown);
+  const layout = field("layout").value;
+  const from = Math.max(0, Math.min(Number(field("from").value) || 0, seconds - SHEET));
   return /** @type {View} */ ({
-    speed: Number(field("speed").value), gain: Number(field("gain").value), layout: field("layout").value,
-    chosen: field("lead").value, from, seconds: shown,
+    speed: Number(field("speed").value), gain: Number(field("gain").value), layout, chosen: field("lead").value, from,
+    seconds: widthOf(layout, seconds),
   });
 }
 
@@ -58,8 +58,12 @@ export function toggleSingle(/** @type {string} */ lead) {
 /** The zoom one step up (1) or down (-1), or none (0). */
 export function zoomed(/** @type {number} */ now, /** @type {number} */ step) {
   if (step === 0) return 1;
-  return ZOOMS[Math.min(ZOOMS.length - 1, Math.max(0, ZOOMS.indexOf(now) + step))];
+  const further = step > 0 ? ZOOMS.find((one) => one > now) : ZOOMS.findLast((one) => one < now);
+  return further ?? now;
 }
+
+/** A zoom by two fingers is any within the range of the steps. */
+export const withinZoom = (/** @type {number} */ zoom) => Math.min(ZOOMS.at(-1), Math.max(1, Math.round(20 * zoom) / 20));
 
 /** Keep the scale of this screen in its browser, and apply it. */
 export function calibrate() {

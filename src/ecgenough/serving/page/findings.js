@@ -1,4 +1,4 @@
-// What the model says and what was measured, as tables.
+// What the model says and what was measured, as tables; of two recordings beside each other.
 
 import { html, svg } from "./svg.js";
 
@@ -13,43 +13,65 @@ const MEASURED = [
   ["qt", "QT", "ms"], ["qtc", "QTc (Fridericia)", "ms"], ["axis", "Axis", "°"],
 ];
 
+/** The task that a statement belongs to, where the model answers several. */
+export const taskOf = (/** @type {{name: string}} */ { name }) => name.includes(":") ? name.split(":")[0] : "";
+
+export const titleOfTask = (/** @type {string} */ task) => TASKS[task] ?? (task || "Statements");
+
 /**
- * The probabilities of a recording, a table a task.
- * @param {Recording} recording
+ * The probabilities of one recording or of several, a table a task.
+ * @param {Recording[]} recordings
  * @returns {HTMLElement[]}
  */
-export function findings({ answer, model }) {
-  if (answer.error) return [html("p", { class: "problem" }, [answer.error])];
-  const groups = Map.groupBy
-    ? Map.groupBy(answer.classes, task)
-    : answer.classes.reduce((all, one) => all.set(task(one), [...(all.get(task(one)) ?? []), one]), new Map());
-  const notes = answer.notes.map((note) => html("li", {}, [note]));
-  const tables = [...groups].map(([name, statements], index) => group(name, statements, index === 0));
-  return [...(notes.length ? [html("ul", { class: "doubts" }, notes)] : []), ...tables,
-    html("p", { class: "small" }, [`Calibrated probabilities of the model ${model}; a statement is called from its threshold on.`])];
+export function findings(recordings) {
+  const told = (recording, words) => recordings.length > 1 ? `${recording.ecg.file}: ${words}` : words;
+  const problems = recordings.filter(({ answer }) => answer.error)
+    .map((one) => html("p", { class: "problem" }, [told(one, one.answer.error)]));
+  const notes = recordings.flatMap((one) => one.answer.notes.map((note) => html("li", {}, [told(one, note)])));
+  const answered = recordings.filter(({ answer }) => !answer.error);
+  if (!answered.length) return problems;
+  const tables = [...grouped(answered)].map(([name, rows], index) => group(name, rows, answered, index === 0));
+  return [...problems, ...(notes.length ? [html("ul", { class: "doubts" }, notes)] : []), ...tables,
+    html("p", { class: "small" }, [`Calibrated probabilities of the model ${answered[0].model}; a statement is called from its threshold on.`])];
 }
 
-const task = (statement) => statement.name.includes(":") ? statement.name.split(":")[0] : "";
+/** Task -> for each of its statements, what is said of each recording. */
+function grouped(recordings) {
+  const groups = new Map();
+  for (const statement of recordings[0].answer.classes) {
+    const said = recordings.map(({ answer }) => answer.classes.find(({ name }) => name === statement.name));
+    const task = taskOf(statement);
+    groups.set(task, [...(groups.get(task) ?? []), said]);
+  }
+  return groups;
+}
 
-function group(name, statements, open) {
-  const sorted = [...statements].sort((one, other) => other.call - one.call || other.probability - one.probability);
-  const called = sorted.filter((one) => one.call);
-  const count = html("span", { class: "small" }, [` ${called.length} of ${statements.length} called`]);
-  const head = html("tr", {}, ["Statement", "Probability", "Threshold", "Call"].map((word) => html("th", { scope: "col" }, [word])));
-  const table = html("table", {}, [html("thead", {}, [head]), html("tbody", {}, sorted.map(row))]);
-  const details = html("details", {}, [html("summary", {}, [TASKS[name] ?? (name || "Statements"), count]), table]);
+function group(name, rows, recordings, open) {
+  const order = (said) => [said.some(({ call }) => call), Math.max(...said.map(({ probability }) => probability))];
+  const sorted = rows.map((said) => ({ said, order: order(said) }))
+    .sort((one, other) => other.order[0] - one.order[0] || other.order[1] - one.order[1]);
+  const called = rows.filter((said) => said.some(({ call }) => call));
+  const count = html("span", { class: "small" }, [` ${called.length} of ${rows.length} called`]);
+  const columns = recordings.length > 1 ? recordings.map(({ ecg }) => column(ecg.file, "file")) : [column("Probability")];
+  const head = html("tr", {}, [column("Statement"), ...columns, column("Threshold"), column("Call")]);
+  const table = html("table", {}, [html("thead", {}, [head]), html("tbody", {}, sorted.map(({ said }) => row(said)))]);
+  const details = html("details", {}, [html("summary", {}, [titleOfTask(name), count]), table]);
   details.open = open;
   return details;
 }
 
-function row({ name, title, probability, threshold, call }) {
+const column = (words, kind = "") => html("th", { scope: "col", class: kind }, [words]);
+
+function row(said) {
+  const [{ name, title, threshold }] = said;
   const code = name.split(":").pop();
   const words = [title, ...(code && code !== title ? [html("span", { class: "code" }, [` ${code}`])] : [])];
-  return html("tr", call ? { class: "called" } : {}, [
+  return html("tr", said.some(({ call }) => call) ? { class: "called" } : {}, [
     html("th", { scope: "row" }, words),
-    html("td", {}, [bar(probability, threshold), html("span", { class: "figure" }, [percent(probability)])]),
+    ...said.map(({ probability, call }) => html("td", call ? {} : { class: "below" },
+      [bar(probability, threshold), html("span", { class: "figure" }, [percent(probability)])])),
     html("td", { class: "figure" }, [percent(threshold)]),
-    html("td", {}, [call ? "yes" : "no"]),
+    html("td", { class: "figure" }, [said.map(({ call }) => call ? "yes" : "no").join(" / ")]),
   ]);
 }
 
@@ -64,20 +86,39 @@ function bar(probability, threshold) {
 const percent = (value) => value >= 0.9995 || value < 0.0005 ? `${(100 * value).toFixed(0)} %` : `${(100 * value).toFixed(1)} %`;
 
 /**
- * Rate, intervals and axis; a dash where none could be measured.
- * @param {Recording} recording
+ * Rate, intervals and axis; a dash where none could be measured. Of two recordings, a table with the difference.
+ * @param {Recording[]} recordings
  * @returns {HTMLElement}
  */
-export function measurements({ ecg }) {
-  return html("dl", { class: "measured" }, MEASURED.map(([key, name, unit]) => {
-    const value = ecg.measurements[key];
-    const said = value === null || value === undefined ? "–" : `${Math.round(value)}`;
-    return html("div", {}, [html("dt", {}, [name]), html("dd", {}, [said, html("span", { class: "unit" }, [` ${unit}`])])]);
-  }));
+export function measurements([first, second]) {
+  if (second) return compared(first, second);
+  return html("dl", { class: "measured" }, MEASURED.map(([key, name, unit]) => html("div", {}, [
+    html("dt", {}, [name]),
+    html("dd", {}, [rounded(first.ecg.measurements[key]), html("span", { class: "unit" }, [` ${unit}`])]),
+  ])));
+}
+
+const rounded = (value) => value === null || value === undefined ? "–" : `${Math.round(value)}`;
+
+function compared(first, second) {
+  const head = html("tr", {}, [html("td"), column(first.ecg.file, "file"), column(second.ecg.file, "file"), column("Change")]);
+  const rows = MEASURED.map(([key, name, unit]) => {
+    const [one, other] = [first, second].map(({ ecg }) => ecg.measurements[key] ?? null);
+    const apart = one === null || other === null ? "–" : signed(key, Math.round(other) - Math.round(one));
+    return html("tr", {}, [html("th", { scope: "row" }, [`${name}, ${unit}`]),
+      ...[rounded(one), rounded(other), apart].map((word) => html("td", { class: "figure" }, [word]))]);
+  });
+  return html("table", { class: "compared" }, [html("thead", {}, [head]), html("tbody", {}, rows)]);
+}
+
+/** With its sign; of axes the shorter way round. */
+function signed(key, difference) {
+  const turned = key === "axis" ? ((difference + 540) % 360) - 180 : difference;
+  return `${turned > 0 ? "+" : ""}${turned}`;
 }
 
 /** Who and when, as far as the file tells. */
-export function about({ ecg }) {
+export function about(/** @type {Recording} */ { ecg }) {
   const seconds = ecg.microvolts[0].length / ecg.rate;
   const parts = [ecg.file, ecg.recorded?.replace("T", " "), ecg.age === null ? null : `${ecg.age} years`, ecg.sex];
   return [...parts.filter(Boolean), `${ecg.rate} Hz`, `${Number(seconds.toFixed(2))} s`].join(" · ");

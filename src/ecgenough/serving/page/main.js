@@ -1,12 +1,14 @@
 // The page: opens files, and draws what the service answers as the form says.
 
 import { layCalipers, measured } from "./calipers.js";
-import { calibrate, filtersOf, noFilters, offer, toggleSingle, viewOf, zoomed } from "./controls.js";
+import { calibrate, filtersOf, noFilters, offer, toggleSingle, viewOf, withinZoom, zoomed } from "./controls.js";
 import { saveJson, savePng } from "./downloads.js";
-import { described, filtered } from "./filters.js";
+import { ask, explanationOf, offerStatements } from "./explaining.js";
+import { duration, figures } from "./figures.js";
+import { described } from "./filters.js";
 import { about, findings, measurements } from "./findings.js";
-import { draw } from "./paper.js";
-import { example, grouped, read } from "./service.js";
+import { followFingers } from "./fingers.js";
+import { Complaint, example, grouped, read } from "./service.js";
 import { html } from "./svg.js";
 
 const at = (id) => document.getElementById(id);
@@ -56,26 +58,57 @@ function show(found) {
 /** Another recording. */
 function turn() {
   const { ecg } = current();
-  offer(ecg.leads, ecg.microvolts[0].length / ecg.rate);
+  offer(ecg.leads, duration(ecg));
+  offerStatements(current());
+  compare();
+}
+
+/** Another recording beside it. */
+function compare() {
   lines = null;
-  at("about").textContent = about(current());
-  at("measurements").replaceChildren(measurements(current()));
-  at("findings").replaceChildren(...findings(current()));
+  at("together").closest("label").hidden = at("other").value === "";
+  at("about").textContent = shown().length > 1 ? "" : about(current());
+  at("measurements").replaceChildren(measurements(shown()));
+  at("findings").replaceChildren(...findings(shown()));
   redraw();
+  colour();
 }
 
 const current = () => recordings[Number(at("recording").value)];
 
+/** The recordings in view. */
+const shown = () => [current(), ...(at("other").value === "" ? [] : [recordings[Number(at("other").value)]])];
+
 /** Draw the paper anew. */
 function redraw() {
   const focused = focusOnPaper();
-  const other = at("other").value === "" ? [] : [recordings[Number(at("other").value)]];
-  at("papers").replaceChildren(...[current(), ...other].map(paper));
+  let papers = [];
+  try {
+    papers = figures(shown(), filtersOf(), explanationOf, at("together").checked && shown().length > 1);
+  } catch (error) {
+    complain(error);
+  }
+  at("papers").replaceChildren(...papers.map(({ figure }) => figure));
+  if (at("calipers").checked && papers.length) layCalipers(papers[0], lines, (now) => {
+    lines = now;
+    at("measured").textContent = measured(now, papers[0].view);
+  });
+  else at("measured").textContent = "";
+  tellScale();
+  if (focused) document.querySelector(focused)?.focus({ preventScroll: true });
+}
+
+function complain(error) {
+  if (!(error instanceof Complaint)) throw error;
+  at("error").replaceChildren(html("span", {}, [error.message]));
+}
+
+/** Say which scale the paper has, zoomed or not, and zoom it. */
+function tellScale() {
   document.documentElement.style.setProperty("--zoom", String(zoom));
   const view = viewOf(duration(current().ecg));
   const scale = `${view.speed} mm/s · ${view.gain} mm/mV · ${described(filtersOf())}`;
   at("scale").textContent = zoom === 1 ? scale : `${scale} · zoom ${zoom} ×: not to scale`;
-  if (focused) document.querySelector(focused)?.focus({ preventScroll: true });
 }
 
 /** Where the focus was on the paper that is drawn anew, as a selector. */
@@ -85,25 +118,17 @@ function focusOnPaper() {
   return activeElement.dataset.lead ? `#papers g[data-lead="${activeElement.dataset.lead}"]` : "#papers .scroll";
 }
 
-const duration = (ecg) => ecg.microvolts[0].length / ecg.rate;
-
-function paper(recording, index) {
-  const { ecg } = recording;
-  const view = viewOf(duration(ecg));
-  if (!ecg.leads.includes(view.chosen)) [view.chosen] = ecg.leads;
-  const filters = filtersOf();
-  const millivolts = ecg.microvolts.map((lead) => filtered(lead.map((value) => value === null ? null : value / 1000), ecg.rate, filters));
-  const trace = { file: ecg.file, rate: ecg.rate, leads: ecg.leads, millivolts };
-  const { drawing, sheet } = draw(trace, view, described(filters));
-  if (at("calipers").checked && index === 0) {
-    layCalipers({ drawing, sheet, view }, lines, (now) => {
-      lines = now;
-      at("measured").textContent = measured(now, view);
-    });
-  } else if (!at("calipers").checked) at("measured").textContent = "";
-  const head = html("figcaption", {}, [about(recording), html("span", { class: "print-only" }, [" · Not a medical device. Not over-read."])]);
-  const scroll = html("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": `Paper of ${ecg.file}: + and − zoom, 0 resets` }, [drawing]);
-  return html("figure", {}, [head, scroll]);
+/** Colour the traces by what the answer rests on, once the service has told. */
+async function colour() {
+  at("explained").textContent = at("explain").checked ? "Asking what the answer rests on …" : "";
+  try {
+    if (await ask(shown(), at("token").value)) redraw();
+    at("explained").textContent = explanationOf(current()) ? "It shows what the answer rested on, not a cause." : "";
+  } catch (error) {
+    at("explain").checked = false;
+    at("explained").textContent = "";
+    complain(error);
+  }
 }
 
 function leadAlone(event) {
@@ -118,7 +143,7 @@ function leadAlone(event) {
 
 function magnify(step) {
   zoom = zoomed(zoom, step);
-  redraw();
+  tellScale();
 }
 
 function print() {
@@ -140,11 +165,17 @@ document.addEventListener("drop", (event) => {
   if (event.dataTransfer.files.length) open([...event.dataTransfer.files]);
 });
 at("recording").addEventListener("change", turn);
-at("other").addEventListener("change", redraw);
+at("other").addEventListener("change", compare);
 for (const form of ["controls", "key"]) at(form).addEventListener("submit", (event) => event.preventDefault());
+at("together").addEventListener("change", () => {
+  lines = null;
+  redraw();
+});
 at("controls").addEventListener("change", (event) => {
+  at("error").replaceChildren();
   if (["layout", "speed", "gain", "lead", "from"].includes(event.target.id)) lines = null;
   redraw();
+  if (event.target.closest("#explanation")) colour();
 });
 at("raw").addEventListener("click", () => {
   noFilters();
@@ -158,6 +189,10 @@ at("papers").addEventListener("keydown", (event) => {
   if (leadAlone(event)) return;
   const step = { "+": 1, "=": 1, "-": -1, 0: 0 }[event.key];
   if (step !== undefined && !event.ctrlKey && !event.metaKey) magnify(step);
+});
+followFingers(at("papers"), () => zoom, (wanted) => {
+  zoom = withinZoom(wanted);
+  tellScale();
 });
 at("print").addEventListener("click", print);
 at("png").addEventListener("click", () => savePng(document.querySelector("#papers svg"), current().ecg.file));

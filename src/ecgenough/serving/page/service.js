@@ -4,8 +4,10 @@
  * @typedef {{name: string, title: string, probability: number, threshold: number, call: boolean}} Statement
  * @typedef {{file: string, classes: Statement[], notes: string[], error: string | null}} Answer
  * @typedef {{file: string, rate: number, leads: string[], microvolts: (number | null)[][], age: number | null,
- *            sex: string | null, recorded: string | null, measurements: Record<string, number | null>}} Ecg
- * @typedef {{ecg: Ecg, answer: Answer, model: string}} Recording
+ *            sex: string | null, recorded: string | null, measurements: Record<string, number | null>,
+ *            beats: number[]}} Ecg
+ * @typedef {{ecg: Ecg, answer: Answer, model: string, files: File[], table: Record<string, string>}} Recording
+ * @typedef {{title: string, probability: number, rate: number, leads: string[], shade: number[][]}} Explanation
  */
 
 /** A sentence to show. */
@@ -51,7 +53,19 @@ export async function read(files, table, token) {
     if (error.status !== 422) throw error; // an ECG that the model cannot use is shown nevertheless
     return { model: "", records: [{ file: ecg.file, classes: [], notes: [], error: error.message }] };
   });
-  return { ecg, answer: said.records[0], model: said.model };
+  return { ecg, answer: said.records[0], model: said.model, files, table };
+}
+
+/**
+ * How much each sample of a recording speaks for a statement.
+ * @param {Recording} recording
+ * @param {string} statement
+ * @param {string} method
+ * @param {string} token
+ * @returns {Promise<Explanation>}
+ */
+export function explain({ files, table }, statement, method, token) {
+  return asked("/v1/explain", files, { ...table, class: statement, method }, token);
 }
 
 /** The simulated ECG that the service ships. */
