@@ -31,6 +31,7 @@ ROOMS = (
     "learning",
     "scoring",
     "baselines",
+    "inspection",
     "studies",
     "reports",
     "serving",

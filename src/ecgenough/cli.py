@@ -21,6 +21,7 @@ COMMANDS = {
     "recipes": "Show the shipped recipes, or print one as YAML.",
     "simulate": "Write a collection of simulated 12-lead ECGs as WFDB files with labels.",
     "fetch": "Download a public collection from its publisher.",
+    "inspect": "Look through a collection: what it holds, and what to doubt in it.",
     "prepare": "Condition every recording once, for fast training.",
     "train": "Train a network and choose its epoch on the validation folds.",
     "pretrain": "Learn from ECGs without their labels, for transfer to any task.",

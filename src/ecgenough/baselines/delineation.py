@@ -31,7 +31,7 @@ def measure(ecg: NDArray[np.float32], rate: float, leads: tuple[str, ...]) -> Fl
     """Measure an ECG in mV `[leads, samples]`; `[measures]`, NaN where something is not found."""
     found = dict.fromkeys(measures(leads), np.nan)
     if ecg.shape[1] >= SHORTEST * rate:
-        signal = _prepared(ecg, rate)
+        signal = prepared(ecg, rate)
         peaks = find_beats(signal)
         if len(peaks) >= 3:
             found.update(_rhythm(peaks))
@@ -57,7 +57,7 @@ def wave_edges(ecg: NDArray[np.float32], rate: float) -> WaveEdges | None:
     """The waves of an ECG in mV `[leads, samples]`; None where there are fewer than three beats in at least 2 s."""
     if ecg.shape[1] < SHORTEST * rate:
         return None
-    signal = _prepared(ecg, rate)
+    signal = prepared(ecg, rate)
     peaks = find_beats(signal)
     if len(peaks) < 3:
         return None
@@ -69,6 +69,25 @@ def wave_edges(ecg: NDArray[np.float32], rate: float) -> WaveEdges | None:
     return WaveEdges(np.array(moved) / RATE, *map(float, edges))
 
 
+@dataclass(frozen=True, eq=False)
+class Waves:
+    """The representative beat in mV above its level before QRS, `[leads, samples]` at RATE, and where its waves lie.
+
+    `p` and `t` are the samples of the peaks, NaN where none stands out; `onset` and `offset` the edges of QRS.
+    """
+
+    signal: Floats
+    p: float
+    onset: int
+    offset: int
+    t: float
+
+
+def representative_waves(signal: Floats, peaks: NDArray[np.int64]) -> Waves | None:
+    """The representative beat of a `prepared` signal; None where there are fewer than three beats."""
+    return _Beat(signal, peaks).waves() if len(peaks) >= 3 else None
+
+
 def find_beats(signal: Floats) -> NDArray[np.int64]:
     """Samples of the QRS complexes: where the voltages of all leads together move fastest over 80 ms."""
     peaks, _ = find_peaks(
@@ -77,7 +96,8 @@ def find_beats(signal: Floats) -> NDArray[np.int64]:
     return np.asarray(peaks, dtype=np.int64)
 
 
-def _prepared(ecg: NDArray[np.float32], rate: float) -> Floats:
+def prepared(ecg: NDArray[np.float32], rate: float) -> Floats:
+    """mV `[leads, samples]` at RATE without wander: what beats are found in."""
     ratio = Fraction(RATE / rate).limit_denominator(1000)
     centred = ecg.astype(np.float64) - np.median(ecg, axis=1, keepdims=True)
     signal = resample_poly(centred, ratio.numerator, ratio.denominator, axis=1)
@@ -103,7 +123,7 @@ class _Beat:
     def measured(self, leads: tuple[str, ...]) -> dict[str, float]:
         above = self.signal - self.level
         t_peak, t_end = self._t(above)
-        p_onset, p_height = self._p()
+        p_onset, _, p_height = self._p()
         qt = (t_end - self.onset) * 1e3 / RATE
         found = {
             "odd_beats": self.odd,
@@ -123,6 +143,11 @@ class _Beat:
         """Onset of P, onset and offset of QRS, end of T, in samples of the representative beat."""
         return self._p()[0], self.onset, self.offset, self._t(self.signal - self.level)[1]
 
+    def waves(self) -> "Waves":
+        """The beat above its level before QRS, and where its waves lie."""
+        above = self.signal - self.level
+        return Waves(above, self._p()[1], self.onset, self.offset, self._t(above)[0])
+
     def _qrs(self) -> tuple[int, int]:
         """Outward from the fastest point until voltages rest: 20 ms before QRS, 28 after; at most 140 ms each way."""
         speed = _smoothed(_speed(self.signal), 0.006)
@@ -137,21 +162,21 @@ class _Beat:
             offset += 1
         return onset, offset
 
-    def _p(self) -> tuple[float, float]:
-        """Onset and height (mV, vector magnitude) of the wave before QRS; NaN where none stands out."""
+    def _p(self) -> tuple[float, float, float]:
+        """Onset, peak and height (mV, vector magnitude) of the wave before QRS; NaN where none stands out."""
         start = max(0, self.onset - _samples(0.36))
         stretch = self.signal[:, start : max(start, self.onset - 4)]
         if stretch.shape[1] < _samples(0.06):
-            return np.nan, np.nan
+            return np.nan, np.nan, np.nan
         wave = _smoothed(np.linalg.norm(stretch - self.level, axis=0), 0.016)
         peaks, about = find_peaks(wave, prominence=0.04)
         if not len(peaks):
-            return np.nan, np.nan
+            return np.nan, np.nan, np.nan
         best = int(np.argmax(about["prominences"]))
         peak = int(peaks[best])
         foot = float(wave[: peak + 1].min())
         below = np.flatnonzero(wave[:peak] < foot + 0.12 * (wave[peak] - foot))
-        return (start + float(below[-1]) if len(below) else np.nan), float(wave[peak])
+        return (start + float(below[-1]) if len(below) else np.nan), float(start + peak), float(wave[peak])
 
     def _t(self, above: Floats) -> tuple[float, float]:
         """Peak of T, and its end: where the tangent at its steepest descent meets the rest (Lepeschkin 1952)."""

@@ -39,18 +39,25 @@ DEALT = (tuple(range(1, FOLDS - 1)), (FOLDS - 1,), (FOLDS,))
 
 
 def make_split(
-    sheet: Sheet, column: str | None, patients: Sequence[str], labels: NDArray[np.float32], seed: int
+    sheet: Sheet,
+    column: str | None,
+    patients: Sequence[str],
+    labels: NDArray[np.float32],
+    seed: int,
+    whole_patients: bool = True,
 ) -> Split:
     """The folds that `column` states; ten stratified ones, drawn from `seed`, where there is no such column.
 
     Numbers: the highest fold tests, the one below it validates, the others train. Words: as they say; where nothing is
     marked for validation, a ninth of the training patients is.
-    Raises WrongRequest for fewer than three numbers, a word that is none of the three, a patient on two sides, or too
-    few patients to deal.
+    Raises WrongRequest for fewer than three numbers, a word that is none of the three, a patient on two sides (but for
+    `whole_patients`), or too few patients to deal.
     """
     if column is None:
         return _dealt(sheet, patients, labels, seed)
     if any(value.lower() in WORDS for value in sheet.column(column)):
+        if whole_patients:
+            check_patients_are_whole(patients, [_side(sheet, column, row) for row in range(len(sheet))])
         return _from_words(sheet, column, patients, labels, seed)
     return _from_numbers(sheet, column)
 
@@ -79,7 +86,6 @@ def _from_numbers(sheet: Sheet, column: str) -> Split:
 
 def _from_words(sheet: Sheet, column: str, patients: Sequence[str], labels: NDArray[np.float32], seed: int) -> Split:
     sides = np.array([_side(sheet, column, row) for row in range(len(sheet))])
-    check_patients_are_whole(patients, sides.tolist())
     if "validation" in sides or "train" not in sides:
         numbers = {"train": 1, "validation": 2, "test": 3}
         return Split(np.array([numbers[side] for side in sides.tolist()], dtype=np.int64), (1,), (2,), (3,))

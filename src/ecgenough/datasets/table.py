@@ -94,8 +94,9 @@ class Dataset:
 
     `paths` are relative to `root` and readable by `formats.read`, with `layout` where files are plain tables. `ages`
     are in years (NaN where unknown), `sexes` are "female", "male" or "". `rejected` holds (record, reason) of what was
-    listed but cannot be used. Without labels there are no `tasks`, and `default_task` is empty.
-    Raises WrongRequest for an empty collection, a record listed twice, or a patient in two folds.
+    listed but cannot be used. Without labels there are no `tasks`, and `default_task` is empty. `torn` names patients
+    that are known to have records in several folds; only `inspect` lists such a collection, to tell which they are.
+    Raises WrongRequest for an empty collection, a record listed twice, or any other patient in two folds.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Dataset:
     default_task: str
     rejected: tuple[tuple[str, str], ...] = field(default=())
     layout: TableLayout | None = None
+    torn: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _freeze(self, "folds", np.int64)
@@ -131,11 +133,20 @@ class Dataset:
         if self.tasks:
             self.task(self.default_task)
         check_folds_are_apart(self.train_folds, self.validation_folds, self.test_folds)
-        check_patients_are_whole(self.patients, self.folds.tolist())
+        if set(self.torn) != torn_patients(self.patients, self.folds.tolist()).keys():
+            check_patients_are_whole(self.patients, self.folds.tolist())
 
     def task(self, name: str | None) -> Task:
         """The task of that name, the joint task of several (form+rhythm), or the default one; see `find_task`."""
         return find_task(self.name, self.tasks, self.default_task if name is None else name)
+
+
+def torn_patients(patients: Sequence[str], folds: Sequence[int]) -> dict[str, list[int]]:
+    """The patients whose records lie in more than one fold, with these folds, in the order of the listing."""
+    homes: dict[str, set[int]] = {}
+    for patient, fold in zip(patients, folds, strict=True):
+        homes.setdefault(patient, set()).add(fold)
+    return {patient: sorted(found) for patient, found in homes.items() if len(found) > 1}
 
 
 def check_patients_are_whole(patients: Sequence[str], folds: Sequence[int] | Sequence[str]) -> None:

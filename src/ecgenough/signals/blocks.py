@@ -1,17 +1,7 @@
 """Reading and conditioning a collection in blocks of records, on all cores."""
 
-import multiprocessing
-import os
-import signal
-import sys
-import threading
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field, replace
-from itertools import islice
-from multiprocessing.connection import wait
 from pathlib import Path
 
 import numpy as np
@@ -23,6 +13,7 @@ from ecgenough.formats.table import TableLayout
 from ecgenough.recipe import Signal
 from ecgenough.signals.conditioning import Usable, condition_batch, samples_of, usable
 from ecgenough.signals.plausibility import beat_height
+from ecgenough.signals.processes import worked
 from ecgenough.signals.store import to_microvolts, waveform_hash
 
 TOGETHER = 32  # records held in memory at their own rate by one process
@@ -126,39 +117,7 @@ def conditioned_blocks(requests: Sequence[Request], workers: int) -> Iterator[Bl
 
     Raises EcgenoughError where a process dies, as it does when memory runs out.
     """
-    if min(workers, len(requests)) <= 1:
-        yield from map(condition_block, requests)
-        return
-    # One record here first: what reading and conditioning it imports is then there before the fork, once for all.
-    condition_block(replace(requests[0], paths=requests[0].paths[:1]))
-    # Workers run NumPy and SciPy only, so a fork beside torch's threads is safe.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
-    pool = ProcessPoolExecutor(min(workers, len(requests)), mp_context=context, initializer=_begin_worker)
-    coming = iter(requests)
-    try:
-        ahead = deque(pool.submit(condition_block, request) for request in islice(coming, 2 * workers))
-        while ahead:
-            block = ahead.popleft().result()
-            ahead.extend(pool.submit(condition_block, request) for request in islice(coming, 1))
-            yield block
-    except BrokenProcessPool:
-        raise EcgenoughError(
-            "a process that prepared records was killed, perhaps for want of memory. "
-            "Run the same command with fewer workers; it goes on where it stopped."
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _begin_worker() -> None:
-    """Leave Ctrl-C to the parent, and end when it does: a killed parent cannot tell its workers."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+    if min(workers, len(requests)) > 1:
+        # One record here first: what reading and conditioning it imports is then there before the fork, once for all.
+        condition_block(replace(requests[0], paths=requests[0].paths[:1]))
+    yield from worked(condition_block, requests, workers, "prepared records", "; it goes on where it stopped")

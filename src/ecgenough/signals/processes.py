@@ -1,0 +1,62 @@
+"""The same work on many pieces, on all cores, answered in order."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
+from multiprocessing.connection import wait
+from typing import TypeVar
+
+from ecgenough.errors import EcgenoughError
+
+Piece = TypeVar("Piece")
+Answer = TypeVar("Answer")
+
+
+def worked(
+    work: Callable[[Piece], Answer], pieces: Sequence[Piece], workers: int, what: str, after: str = ""
+) -> Iterator[Answer]:
+    """What `work` answers to every piece, in order, from `workers` processes that run a few pieces ahead.
+
+    Raises EcgenoughError where a process dies, as it does when memory runs out: the process "that `what`" was killed.
+    """
+    if min(workers, len(pieces)) <= 1:
+        yield from map(work, pieces)
+        return
+    # Workers run NumPy and SciPy only, so a fork beside torch's threads is safe.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    pool = ProcessPoolExecutor(min(workers, len(pieces)), mp_context=context, initializer=_begin_worker)
+    coming = iter(pieces)
+    try:
+        ahead = deque(pool.submit(work, piece) for piece in islice(coming, 2 * workers))
+        while ahead:
+            answer = ahead.popleft().result()
+            ahead.extend(pool.submit(work, piece) for piece in islice(coming, 1))
+            yield answer
+    except BrokenProcessPool:
+        raise EcgenoughError(
+            f"a process that {what} was killed, perhaps for want of memory. "
+            f"Run the same command with fewer workers{after}."
+        ) from None
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    """Leave Ctrl-C to the parent, and end when it does: a killed parent cannot tell its workers."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

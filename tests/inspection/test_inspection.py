@@ -1,0 +1,178 @@
+"""A whole collection with planted faults: what is found, what is written, and the page as a reader of HTML sees it."""
+
+import csv
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+from benchmarks.faulty import FAULTS, Planted, write_collection
+
+from ecgenough import __main__ as command
+from ecgenough.datasets import open_dataset
+from ecgenough.datasets.table import Task
+from ecgenough.errors import WrongRequest
+from ecgenough.inspection import Inspection, as_json, inspect_dataset
+from ecgenough.inspection.labels import count_labels
+from ecgenough.inspection.record import look_at
+from ecgenough.inspection.suspicions import KINDS, middle_height, raised, usual_leads
+from ecgenough.reports import write_inspection
+from ecgenough.simulation import Case, simulate
+
+MADE = simulate([Case(record=number, patient=number) for number in range(24)], rate=100)
+ECGS = [MADE.ecg(row) for row in range(24)]
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Planted]:
+    folder = tmp_path_factory.mktemp("planted")
+    return folder, write_collection(folder, ECGS, seed=0)
+
+
+@pytest.fixture(scope="module")
+def found(planted: tuple[Path, Planted]) -> Inspection:
+    return inspect_dataset(open_dataset(str(planted[0] / "planted.csv"), None, whole_patients=False), workers=1)
+
+
+def test_copies_torn_patients_and_files_are_found_and_nothing_else(
+    planted: tuple[Path, Planted], found: Inspection
+) -> None:
+    plan = planted[1]
+    records = found.dataset.records
+    pairs = {(records[one.first], records[one.second]): one for one in found.copies}
+    for what, group in plan.copies.items():
+        for pair in group:
+            assert pairs[pair].exact == (what == "the same voltages under another patient")
+    gains = [pairs[pair].gain for pair in plan.copies["in µV read as mV"]]
+    assert gains == pytest.approx([1000] * len(gains), rel=1e-3)
+    originals = {pair[0] for group in plan.copies.values() for pair in group}
+    assert {name[:5] for pair in pairs for name in pair} == originals
+    assert set(found.torn) == set(plan.torn)
+    assert sorted(record for record, _ in found.absent) == sorted(plan.absent)
+    assert sorted(record for record, _ in found.broken) == sorted(plan.broken)
+    units = {one.record for one in found.of_kind("unit or gain")}
+    assert units == {pair[1] for pair in plan.copies["in µV read as mV"]}
+
+
+@pytest.mark.parametrize(
+    "fault", [fault for fault in FAULTS if fault.kind != "exchanged electrodes"], ids=lambda one: one.name
+)
+def test_a_planted_fault_raises_its_suspicion_and_a_sound_record_none(fault: object) -> None:
+    assert isinstance(fault, type(FAULTS[0]))
+    looks = [look_at(ecg) for ecg in ECGS[:8]]
+    middle, usual = middle_height(looks), usual_leads(looks)
+    assert not any(raised_one for look in looks for raised_one in raised(look, middle, usual))
+    kinds = [{one[0] for one in raised(look_at(fault.plant(ecg)), middle, usual)} for ecg in ECGS[:8]]
+    assert sum(fault.kind in of for of in kinds) >= 7
+
+
+def test_labels_are_counted_by_hand() -> None:
+    """Four records: a, a and b, none, and one that takes no part."""
+    task = Task("t", ("a", "b"), np.array([[1, 0], [1, 1], [0, 0], [1, 1]]), np.array([1, 1, 1, 0]))
+    counted = count_labels(task, np.ones(4, dtype=bool))
+    assert (counted.records, counted.several, counted.none) == (3, 1, 1)
+    assert counted.counts.tolist() == [2, 1]
+    assert counted.shares.tolist() == pytest.approx([2 / 3, 1 / 3])
+    assert counted.together.tolist() == [[2, 1], [1, 1]]
+
+
+def test_what_is_written_says_the_same_in_json_csv_and_html(found: Inspection, tmp_path: Path) -> None:
+    page = write_inspection(found, tmp_path / "out").read_text(encoding="utf-8")
+    numbers = json.loads((tmp_path / "out" / "inspection.json").read_text(encoding="utf-8"))
+    assert numbers == json.loads(json.dumps(as_json(found)))
+    assert numbers["records"]["read"] == len(found.read)
+    assert numbers["records"]["listed"] == len(found.read) + len(found.absent) + len(found.broken)
+    with (tmp_path / "out" / "suspicions.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["record"], row["kind"]) for row in rows] == [(one.record, one.kind) for one in found.suspicions]
+    assert len((tmp_path / "out" / "records.csv").read_text().splitlines()) == len(found.read) + 1
+    outline = _Outline(page)
+    assert outline.open == []
+    assert outline.asked <= outline.ids | {""}
+    assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", page)
+    for record, reason in (*found.absent, *found.broken):
+        assert record in page
+        assert reason.split(":")[0].split("“")[0][:20] in page
+    assert page.count('class="ecg-paper"') >= 12
+    assert "Log odds" in page or not found.of_kind("exchanged electrodes")
+
+
+class _Outline(HTMLParser):
+    """Which elements stay open, which ids there are, and which of them links point at."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: set[str] = set()
+        self.asked: set[str] = set()
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        about = dict(attrs)
+        self.ids.add(about.get("id") or "")
+        if (about.get("href") or "").startswith("#"):
+            self.asked.add(str(about["href"])[1:])
+        if tag not in ("meta", "link", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_command_writes_the_page_and_says_the_first_of_each_kind(
+    planted: tuple[Path, Planted], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["ecgenough", "inspect", str(planted[0] / "planted.csv"), "--out", str(tmp_path / "out"), "--workers", "1"]
+    assert _status(words, monkeypatch) == 0
+    said = capsys.readouterr().out
+    assert "3 absent or broken" in said or "6 absent or broken" in said
+    assert "unit or gain: " in said
+    assert "one waveform: " in said
+    assert "in several folds: " in said
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        "inspection.html", "inspection.json", "suspicions.csv", "records.csv", "copies.csv",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nothing.csv", "--out", "out"], "neither a known dataset nor a manifest that is there"),
+        (["planted.csv", "--out", "planted.csv"], "is a file; give a folder with --out"),
+        (["planted.csv", "--out", "out", "--task", "labels"], "has no labels"),
+    ],
+)
+def test_a_wrong_request_is_a_sentence(
+    words: list[str],
+    said: str,
+    planted: tuple[Path, Planted],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(planted[0])
+    assert _status(["ecgenough", "inspect", *words], monkeypatch) == 2
+    error = capsys.readouterr().err
+    assert said in error
+    assert "Traceback" not in error
+
+
+def _status(words: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr("sys.argv", words)
+    with pytest.raises(SystemExit) as stopped:
+        command.main()
+    return int(stopped.value.code or 0)
+
+
+def test_torn_patients_are_refused_everywhere_else(planted: tuple[Path, Planted]) -> None:
+    with pytest.raises(WrongRequest, match="folds must keep a patient whole"):
+        open_dataset(str(planted[0] / "planted.csv"), None)
+
+
+def test_every_kind_of_suspicion_says_what_it_may_mean() -> None:
+    assert {fault.kind for fault in FAULTS} <= KINDS.keys()
+    assert all(meaning.endswith(".") for meaning in KINDS.values())
