@@ -16,6 +16,10 @@ class WrongRequest(EcgenoughError, ValueError):
     status = 2
 
 
+class Obstacle(EcgenoughError):
+    """Something outside the work is in its way, such as a full disk or a damaged store: whatever comes next meets it too."""
+
+
 class BrokenRecord(EcgenoughError, ValueError):
     """One recording cannot be used. Collections list it in rejected.csv; single-file commands stop."""
 

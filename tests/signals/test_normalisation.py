@@ -14,7 +14,7 @@ from sklearn.preprocessing import MinMaxScaler, Normalizer, RobustScaler, Standa
 
 from ecgenough.errors import WrongRequest
 from ecgenough.recipe import Normalisation
-from ecgenough.signals.normalisation import Normaliser, fit_normaliser, forget_pages, read_rows
+from ecgenough.signals.normalisation import Normaliser, fit_normaliser
 
 KINDS = ("none", "scale", "min-max", "z-score", "robust", "log", "signed-log", "l2")
 BY_SPREAD = ("scale", "min-max", "z-score", "robust")
@@ -35,7 +35,8 @@ def a_normaliser(kind: str, across: str = "lead", leads: int = 3) -> Normaliser:
 
 
 def a_store(signals: np.ndarray, valid: np.ndarray) -> Any:
-    return SimpleNamespace(signals=signals.astype(np.int16), valid=valid.astype(np.int32))
+    counts = signals.astype(np.int16)
+    return SimpleNamespace(signals=counts, valid=valid.astype(np.int32), read=counts.__getitem__)
 
 
 @pytest.mark.parametrize(
@@ -196,20 +197,6 @@ def test_other_kinds_read_no_signal_and_no_training_records_is_said() -> None:
     )
     with pytest.raises(WrongRequest, match="there are none"):
         fit_normaliser(Normalisation(), a_store(np.zeros((0, 1, 1)), np.zeros(0)), np.arange(0))
-
-
-def test_rows_read_from_a_map_are_copies_and_its_pages_can_go(tmp_path: Any) -> None:
-    signals = np.random.default_rng(0).integers(-99, 99, (30, 2, 500), dtype=np.int16)
-    np.save(tmp_path / "signals.npy", signals)
-    mapped = np.load(tmp_path / "signals.npy", mmap_mode="r")
-    copied = read_rows(mapped, np.array([29, 0, 29]))
-    forget_pages(mapped[1:, :, 3:])
-    assert np.array_equal(copied, signals[[29, 0, 29]])
-    assert np.array_equal(mapped, signals)
-    writable = np.load(tmp_path / "signals.npy", mmap_mode="c")
-    writable[0] = 5
-    forget_pages(writable)
-    assert (writable[0] == 5).all()
 
 
 @settings(max_examples=40, deadline=None)

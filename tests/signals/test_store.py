@@ -2,18 +2,25 @@
 
 import hashlib
 import json
+import re
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from ecgenough.datasets.table import Task
 from ecgenough.errors import EcgenoughError, WrongRequest
-from ecgenough.recipe import Signal
-from ecgenough.signals.store import Store, pack_table, to_microvolts, waveform_hash
+from ecgenough.recipe import Recipe, Signal
+from ecgenough.signals import store as store_module
+from ecgenough.signals.batches import Batches
+from ecgenough.signals.normalisation import Normaliser
+from ecgenough.signals.store import Store, forget_pages, pack_table, read_rows, to_microvolts, waveform_hash
 
 SIGNALS = np.arange(4 * 2 * 150, dtype="<i2").reshape(4, 2, 150)
 KINDS = Task(
@@ -204,3 +211,65 @@ def test_a_store_opens_where_nothing_that_reads_recordings_is_installed() -> Non
     absent = ("pandas", "wfdb", "pywt", "scipy", "torch", "matplotlib")
     program = f"import sys; sys.modules.update(dict.fromkeys({absent})); import ecgenough.signals.store"
     assert subprocess.run([sys.executable, "-c", program], capture_output=True).returncode == 0
+
+
+def test_rows_read_from_a_map_are_copies_and_its_pages_can_go(tmp_path: Path) -> None:
+    signals = np.random.default_rng(0).integers(-99, 99, (30, 2, 500), dtype=np.int16)
+    np.save(tmp_path / "signals.npy", signals)
+    mapped = np.load(tmp_path / "signals.npy", mmap_mode="r")
+    copied = read_rows(mapped, np.array([29, 0, 29]))
+    forget_pages(mapped[1:, :, 3:])
+    assert np.array_equal(copied, signals[[29, 0, 29]])
+    assert np.array_equal(mapped, signals)
+    writable = np.load(tmp_path / "signals.npy", mmap_mode="c")
+    writable[0] = 5
+    forget_pages(writable)
+    assert (writable[0] == 5).all()
+
+
+@pytest.fixture
+def bent(stores: dict[str, Store], tmp_path: Path) -> tuple[Store, int]:
+    """A real store with one bit of one row's last lead turned over, opened, and the row."""
+    folder = shutil.copytree(stores["superclasses"].path, tmp_path / "bent")
+    store = Store.open(folder)
+    row = 17
+    with (folder / "signals.i16").open("r+b") as file:
+        file.seek((row + 1) * store.signals[0].nbytes - 1)
+        last = file.read(1)[0]
+        file.seek(-1, 1)
+        file.write(bytes([last ^ 64]))
+    return store, row
+
+
+@pytest.mark.parametrize("seconds", [2.56, 10])
+def test_a_damaged_row_is_named_when_it_is_read_and_the_others_are_read(
+    bent: tuple[Store, int], tiny: Recipe, seconds: float
+) -> None:
+    store, row = bent
+    recipe = tiny.with_changes([f"crop.seconds={seconds}"])
+    named = (
+        f"store .*bent is damaged: signals.i16 .*record {re.escape(store.records[row])} .*Remove .* prepare it again"
+    )
+
+    def batches(rows: np.ndarray[Any, np.dtype[np.int64]]) -> Batches:
+        return Batches(store, rows, store.default_task, recipe, Normaliser("z-score"), torch.device("cpu"))
+
+    whole = np.setdiff1d(np.arange(len(store.records)), [row])
+    assert sum(len(batch.rows) for batch in batches(whole).training(0)) == len(whole)
+    for way in (
+        lambda: batches(np.arange(40)).training(0),
+        lambda: batches(np.arange(40)).evaluation(),
+    ):
+        with pytest.raises(EcgenoughError, match=named):
+            list(way())
+    with pytest.raises(EcgenoughError, match=named):
+        store.check()
+
+
+def test_each_row_of_a_file_is_hashed_once_a_process(stores: dict[str, Store], monkeypatch: pytest.MonkeyPatch) -> None:
+    store, hashed = Store.open(stores["embolism"].path), []
+    monkeypatch.setattr(store_module, "waveform_hash", lambda row: hashed.append(row) or waveform_hash(row))
+    store.read(np.array([3, 1, 3]))
+    replace(store, name="another").read(np.array([1, 2]))
+    store.check()
+    assert len(hashed) == len(store.records)

@@ -127,5 +127,5 @@ _opened = lru_cache(maxsize=1)(Store.open)  # once a worker
 
 
 def _measure_row(store: Store, row: int) -> Floats:
-    signal = store.signals[row, :, : store.valid[row]].astype(np.float32) / np.float32(MICROVOLTS)
+    signal = store.read(np.array([row]))[0, :, : store.valid[row]].astype(np.float32) / np.float32(MICROVOLTS)
     return measure(signal, store.rate, store.leads)

@@ -170,7 +170,7 @@ def _blocks(store: Store, rows: Rows) -> Iterator[Features]:
 
 def _signals(store: Store, rows: Rows) -> Features:
     """ECGs in mV `[records, leads, samples]`."""
-    return np.asarray(store.signals[rows].astype(np.float32) / np.float32(MICROVOLTS))
+    return np.asarray(store.read(rows).astype(np.float32) / np.float32(MICROVOLTS))
 
 
 def _held_out(store: Store, rows: Rows, seed: int) -> NDArray[np.bool_]:

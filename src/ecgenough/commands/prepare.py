@@ -15,7 +15,8 @@ def prepare(
     changes: Changes = None,
     workers: Workers = None,
 ) -> None:
-    """Condition every recording once, for fast training; does nothing where that is done."""
+    """Condition every recording once, for fast training; where that is done, look whether the store is still whole."""
     settings = load_recipe(recipe, changes or ()).signal
     prepared = open_store(dataset, root, settings, folder=store, workers=workers)
+    prepared.check()
     typer.echo(f"{len(prepared.records):,} records, {len(prepared.rejected):,} rejected: {prepared.path}")

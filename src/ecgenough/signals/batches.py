@@ -22,8 +22,8 @@ from ecgenough.datasets.joint import columns_by_task
 from ecgenough.errors import WrongRequest
 from ecgenough.recipe import Recipe
 from ecgenough.signals.augmentation import Augmenter, share_of
-from ecgenough.signals.normalisation import Normaliser, forget_pages, read_rows
-from ecgenough.signals.store import MICROVOLTS, Store
+from ecgenough.signals.normalisation import Normaliser
+from ecgenough.signals.store import MICROVOLTS, Store, forget_pages
 
 Rows = NDArray[np.int64]
 
@@ -252,7 +252,7 @@ class Resident:
     def __init__(self, store: Store, rows: Rows, device: torch.device) -> None:
         self._counts = torch.empty((len(rows), *store.signals.shape[1:]), dtype=torch.int16, device=device)
         for part in _slices(len(rows), 1024):
-            self._counts[part] = torch.from_numpy(read_rows(store.signals, rows[part])).to(device)
+            self._counts[part] = torch.from_numpy(store.read(rows[part])).to(device)
         self._lead = torch.arange(self._counts.shape[1], device=device)
         self.placement = f"{len(rows):,} records ({_size(self._counts.nbytes)}) held on {device}"
 
@@ -269,7 +269,7 @@ class Streamed:
     """Signals read from the store's file by a thread, two batches ahead; memory does not grow with the file."""
 
     def __init__(self, store: Store, rows: Rows, device: torch.device) -> None:
-        self._signals, self._rows, self._device = store.signals, rows, device
+        self._store, self._rows, self._device = store, rows, device
         size = _size(len(rows) * _record_bytes(store))
         self.placement = f"{len(rows):,} records ({size}) read from {store.path} as they are needed"
 
@@ -287,12 +287,14 @@ class Streamed:
                 yield self._moved(waiting.popleft())
 
     def _crops(self, rows: Rows, starts: Rows, length: int) -> Tensor:
-        if length == self._signals.shape[-1]:
-            counts = read_rows(self._signals, rows)
+        signals = self._store.signals
+        if length == signals.shape[-1]:
+            counts = self._store.read(rows)
         else:
-            windows = np.lib.stride_tricks.sliding_window_view(np.asarray(self._signals), length, axis=-1)
+            self._store.check(rows)
+            windows = np.lib.stride_tricks.sliding_window_view(np.asarray(signals), length, axis=-1)
             counts = windows[rows[:, None], np.arange(windows.shape[1]), starts[:, None]]
-            forget_pages(self._signals)
+            forget_pages(signals)
         crops = torch.from_numpy(counts)
         return crops.pin_memory() if self._device.type == "cuda" else crops
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.datasets.table import Dataset
-from ecgenough.errors import EcgenoughError
+from ecgenough.errors import Obstacle
 from ecgenough.progress import say, track
 from ecgenough.recipe import Signal
 from ecgenough.signals.blocks import Outcome, Request, conditioned_blocks
@@ -30,7 +30,7 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 def build_signals(part: Path, dataset: Dataset, settings: Signal, workers: int) -> Outcome:
     """Write signals.i16 of the whole collection into folder `part`, going on where a killed run stopped.
 
-    Raises EcgenoughError where the disk is too small, OSError where it fails.
+    Raises Obstacle where the disk is too small, OSError where it fails.
     """
     row_bytes = 2 * len(settings.leads) * samples_of(settings)
     part.mkdir(parents=True, exist_ok=True)
@@ -80,11 +80,11 @@ def disk_failures(path: Path, part: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno in _NO_SPACE:
             shutil.rmtree(part, ignore_errors=True)
-            raise EcgenoughError(
+            raise Obstacle(
                 f"the disk of {path.parent} is full; nothing half-made of {path.name} has been left there. "
                 "Free some space, or choose another folder with --store."
             ) from None
-        raise EcgenoughError(
+        raise Obstacle(
             f"the store {path} cannot be written: {error.strerror or error}. Choose another folder with --store."
         ) from None
 
@@ -118,7 +118,7 @@ def _reserve(part: Path, signals: int, size: int) -> None:
     free = shutil.disk_usage(part).free
     if missing > free:
         shutil.rmtree(part, ignore_errors=True)
-        raise EcgenoughError(
+        raise Obstacle(
             f"{part.parent} has {free / 1e6:,.1f} MB free, and the store needs {missing / 1e6:,.1f} MB. "
             "Free some space, or choose another folder with --store."
         )

@@ -1,7 +1,6 @@
 """Normalisation: bringing voltages to the range that networks learn from, over the samples that are signal."""
 
 import math
-import mmap
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
@@ -104,32 +103,13 @@ def _sums(store: Store, rows: NDArray[np.int64]) -> tuple[int, Tensor, Tensor]:
     leads, samples = store.signals.shape[1:]
     total, squares = torch.zeros(leads, dtype=torch.float64), torch.zeros(leads, dtype=torch.float64)
     for part in np.array_split(rows, math.ceil(len(rows) * leads * samples * 2 / _BYTES_AT_ONCE)):
-        counts = torch.from_numpy(read_rows(store.signals, part)).double()
+        counts = torch.from_numpy(store.read(part)).double()
         valid = torch.from_numpy(store.valid[part].astype(np.int64))
         if bool((valid < samples).any()):
             counts.masked_fill_(torch.arange(samples) >= valid[:, None, None], 0)
         total += counts.sum(dim=(0, 2))
         squares += counts.square_().sum(dim=(0, 2))
     return int(store.valid[rows].sum(dtype=np.int64)), total, squares
-
-
-def read_rows(signals: NDArray[np.int16], rows: NDArray[np.int64]) -> NDArray[np.int16]:
-    """A copy in memory of these rows of a store's signals; the pages read for it are given back.
-
-    Without that, the memory a process is seen to hold grows to the size of the file it reads at random.
-    """
-    copied = np.take(np.asarray(signals), rows, axis=0)
-    forget_pages(signals)
-    return copied
-
-
-def forget_pages(signals: NDArray[np.int16]) -> None:
-    """Let go of the pages of a read-only memory map; they stay in the system's file cache as long as there is room."""
-    owner: Any = signals
-    while isinstance(owner, np.ndarray):
-        owner = owner.base
-    if isinstance(owner, mmap.mmap) and not signals.flags.writeable and hasattr(mmap, "MADV_DONTNEED"):
-        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def deviations(ecg: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,12 +5,15 @@ A store is a folder of these files, and tables that only people read (`noticed`)
     signals.i16   little-endian int16 [records, leads, samples] in µV, no header
     table.npz     records, patients, folds, ages, sexes, valid lengths, waveform hashes, and the labels of every task
     store.json    what the other two mean: format, name, rate, leads, conditioning, fold roles, rejected records
+
+Each file answers for another: store.json has the digest of table.npz, which has a hash of every row of signals.i16.
 """
 
 import hashlib
 import io
 import json
 import math
+import mmap
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.datasets.table import Task, find_task
-from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.errors import EcgenoughError, Obstacle, WrongRequest
 from ecgenough.recipe import Signal
 
 FORMAT = 1
@@ -31,6 +34,15 @@ LARGEST = 32767  # counts; the range is symmetric
 
 Arrays = Mapping[str, NDArray[Any]]
 
+_ROWS_AT_ONCE = 256  # that are checked before their pages are given back
+
+
+class Checks:
+    """Which rows of a store's file were found to be as they were written. A process looks at each row once."""
+
+    def __init__(self, hashes: NDArray[np.uint64]) -> None:
+        self.hashes, self.done = hashes, np.zeros(len(hashes), dtype=np.bool_)
+
 
 @dataclass(frozen=True, eq=False)
 class Store:
@@ -39,6 +51,8 @@ class Store:
     `signals` is int16 `[records, leads, samples]` in µV, memory-mapped, read-only; after `valid[row]` samples a row is
     zero padding. `hashes` tell equal waveforms. `clipped` counts each row's samples that lay beyond ±32.767 mV.
     `listing` is the row's place among the records that the collection listed. `rejected` holds (record, reason).
+    `read` gives rows that are known to be as they were written; `signals` itself does not look. `checks` is what is
+    known of them, None for signals that were never in a file.
     """
 
     path: Path
@@ -61,6 +75,7 @@ class Store:
     validation_folds: tuple[int, ...]
     test_folds: tuple[int, ...]
     rejected: tuple[tuple[str, str], ...]
+    checks: Checks | None = None
 
     @property
     def rate(self) -> float:
@@ -107,7 +122,31 @@ class Store:
             validation_folds=tuple(about["validation_folds"]),
             test_folds=tuple(about["test_folds"]),
             rejected=tuple((str(record), str(reason)) for record, reason in about["rejected"]),
+            checks=Checks(table["hashes"]),
         )
+
+    def read(self, rows: NDArray[np.int64]) -> NDArray[np.int16]:
+        """A copy of these rows, int16 µV `[rows, leads, samples]`. Raises what `check` does."""
+        self.check(rows)
+        return read_rows(self.signals, rows)
+
+    def check(self, rows: NDArray[np.int64] | None = None) -> None:
+        """Hash these rows, or all, as far as they have not been. Raises Obstacle naming the first that is damaged.
+
+        The price is 1 ms for 1 MB, once a process.
+        """
+        checks = self.checks
+        if checks is None or not isinstance(self.signals, np.memmap):
+            return
+        rows = np.arange(len(self.records)) if rows is None else np.unique(rows)
+        rows = rows[~checks.done[rows]]
+        for part in np.array_split(rows, math.ceil(len(rows) / _ROWS_AT_ONCE)) if len(rows) else ():
+            for row in part.tolist():
+                if waveform_hash(self.signals[row].tobytes()) != checks.hashes[row]:
+                    record = f"record {self.records[row]} (row {row:,} of {len(self.records):,})"
+                    raise _damaged(self.path, SIGNALS, f"no longer holds {record} as it was written")
+            checks.done[part] = True
+            forget_pages(self.signals)
 
     def task(self, name: str | None = None) -> Task:
         """The task of that name, the joint task of several (form+rhythm), or the default one; see `find_task`."""
@@ -134,6 +173,25 @@ def equal_rows(hashes: Sequence[int] | NDArray[np.uint64]) -> list[list[int]]:
     for row, waveform in enumerate(np.asarray(hashes, dtype=np.uint64).tolist()):
         rows.setdefault(waveform, []).append(row)
     return [group for group in rows.values() if len(group) > 1]
+
+
+def read_rows(signals: NDArray[np.int16], rows: NDArray[np.int64]) -> NDArray[np.int16]:
+    """A copy in memory of these rows of a store's signals; the pages read for it are given back.
+
+    Without that, the memory a process is seen to hold grows to the size of the file it reads at random.
+    """
+    copied = np.take(np.asarray(signals), rows, axis=0)
+    forget_pages(signals)
+    return copied
+
+
+def forget_pages(signals: NDArray[np.int16]) -> None:
+    """Let go of the pages of a read-only memory map; they stay in the system's file cache as long as there is room."""
+    owner: Any = signals
+    while isinstance(owner, np.ndarray):
+        owner = owner.base
+    if isinstance(owner, mmap.mmap) and not signals.flags.writeable and hasattr(mmap, "MADV_DONTNEED"):
+        owner.madvise(mmap.MADV_DONTNEED)
 
 
 def to_microvolts(signal: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
@@ -234,5 +292,5 @@ def _words(column: NDArray[Any]) -> tuple[str, ...]:
     return tuple(str(word) for word in column.tolist())
 
 
-def _damaged(folder: Path, file: str, what: str) -> EcgenoughError:
-    return EcgenoughError(f"the store {folder} is damaged: {file} {what}. Remove the folder and prepare it again.")
+def _damaged(folder: Path, file: str, what: str) -> Obstacle:
+    return Obstacle(f"the store {folder} is damaged: {file} {what}. Remove the folder and prepare it again.")

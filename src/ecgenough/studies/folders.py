@@ -137,7 +137,7 @@ def _telling(
 
 
 def _write_examples(path: Path, store: Store, rows: NDArray[np.int64]) -> None:
-    signals = np.stack([store.signals[row, :, :] for row in rows]).astype(np.float32) / MICROVOLTS
+    signals = store.read(rows).astype(np.float32) / MICROVOLTS
     for signal, row in zip(signals, rows, strict=True):
         signal[:, store.valid[row] :] = np.nan
     records = np.asarray(store.records)[rows]

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.errors import EcgenoughError, Obstacle, WrongRequest
 from ecgenough.files import write_text
 from ecgenough.learning.watching import Beginning, Figures, Watcher
 from ecgenough.locks import held
@@ -135,6 +135,8 @@ class Worker:
             return self._judged(trial, folder)
         except optuna.TrialPruned:
             (folder / "checkpoint.pt").unlink(missing_ok=True)
+            raise
+        except Obstacle:  # no fault of this recipe: the search ends, and goes on once it is out of the way
             raise
         except (EcgenoughError, RuntimeError) as error:  # PyTorch's way to say that memory ran out is a RuntimeError
             reason = " ".join(str(error).split())[:300]
