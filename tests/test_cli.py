@@ -1,6 +1,7 @@
 """The command line: the README's commands as written, wrong requests in one sentence, exit statuses."""
 
 import csv
+import errno
 import json
 import re
 import shlex
@@ -101,6 +102,46 @@ def test_ctrl_c_is_one_sentence(simulated: Path, tmp_path: Path) -> None:
     assert running.returncode == 130, said
     assert "Traceback" not in said
     assert said.endswith("ecgenough: stopped. What was finished is kept; the same command goes on from there.\n")
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (
+            OSError(errno.EROFS, "Read-only file system", "out/a"),
+            r"out/a: Read-only file system\. Make it accessible, or choose",
+        ),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            r"No space left on device\. Free some space, or choose another",
+        ),
+        (
+            FileNotFoundError(errno.ENOENT, "No such file or directory", "a"),
+            r"a: No such .*\. Put it right, and give the same",
+        ),
+        (MemoryError(), r"memory ran out\. .* smaller training\.batch, .*; the same command goes on from there\."),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"), r"memory ran out\."),
+    ],
+)
+def test_what_the_system_refuses_is_one_sentence_that_says_what_to_do(
+    error: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def app() -> None:
+        raise error
+
+    monkeypatch.setattr(cli, "app", app)
+    assert _run(monkeypatch, "train") == 1
+    said = capsys.readouterr().err
+    assert re.fullmatch(f"ecgenough: {sentence}.*\n", said)
+
+
+def test_a_fault_of_the_program_is_no_want_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def app() -> None:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(cli, "app", app)
+    with pytest.raises(RuntimeError, match="mat1"):
+        main()
 
 
 def test_only_what_goes_on_says_so_when_stopped(monkeypatch: pytest.MonkeyPatch) -> None:

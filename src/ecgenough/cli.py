@@ -87,12 +87,16 @@ def main() -> NoReturn:
             raise
         package = error.name.partition(".")[0]
         _stop(f"the package {package} is not installed, which this needs: pip install ecgenough.", 1)
-    except OSError as error:
+    except (OSError, MemoryError, RuntimeError) as error:
+        if _is_want_of_memory(error):
+            _stop(f"{_NO_MEMORY}{_going_on()}", 1)
+        if not isinstance(error, OSError):
+            raise
         if error.errno == errno.EPIPE:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(1)
         where = f"{error.filename}: " if error.filename else ""
-        _stop(f"{where}{error.strerror or error}.", 1)
+        _stop(f"{where}{error.strerror or error}.{_remedy(error)}", 1)
     sys.exit(0)
 
 
@@ -108,9 +112,35 @@ RESUMED = (
 )  # go on where they were stopped
 
 
-def _stopped() -> str:
+_FULL, _PROTECTED = (errno.ENOSPC, errno.EDQUOT), (errno.EROFS, errno.EACCES, errno.EPERM)
+_NO_MEMORY = "memory ran out. Close other programs, or ask for less at once: a smaller training.batch, fewer --workers or --jobs."
+# PyTorch's words on the CPU, where it raises a RuntimeError: its own, oneDNN's, C++'s and Python's threads'.
+_WANT_OF_MEMORY = ("can't allocate memory", "could not create a primitive", "bad_alloc", "can't start new thread")
+
+
+def _remedy(error: OSError) -> str:
+    """What to do about a file that cannot be read or written, as far as that is known."""
+    if error.errno in _FULL:
+        return f" Free some space, or choose another folder.{_going_on()}"
+    if error.errno in _PROTECTED:
+        return f" Make it accessible, or choose another folder.{_going_on()}"
+    return " Put it right, and give the same command again."
+
+
+def _is_want_of_memory(error: Exception) -> bool:
+    if isinstance(error, OSError):
+        return error.errno == errno.ENOMEM
+    told = any(words in str(error) for words in _WANT_OF_MEMORY)
+    return told or isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # that of a GPU
+
+
+def _going_on() -> str:
     resumed = any(command in sys.argv[1:2] for command in RESUMED)
-    return "stopped. What was finished is kept; the same command goes on from there." if resumed else "stopped."
+    return " What was finished is kept; the same command goes on from there." if resumed else ""
+
+
+def _stopped() -> str:
+    return f"stopped.{_going_on()}"
 
 
 def _stop(sentence: str, status: int) -> NoReturn:

@@ -14,7 +14,8 @@ from ecgenough.model import Model
 from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
-from ecgenough.studies.reproduction import Original, deviations, differences, reproduce
+from ecgenough.studies.cell_reproduction import reproduce_cell
+from ecgenough.studies.reproduction import Original, deviations, differences, reproduce, table_deviations
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +46,71 @@ def test_a_transfer_is_repeated_with_its_source(run: Path, stores: dict[str, Sto
     assert reproduce(original, stores["embolism"], tmp_path / "again", "cpu")["identical"]
     with pytest.raises(WrongRequest, match="has other weights"):
         Original.open(carried, carried)
+
+
+def test_a_pupil_is_repeated_with_its_teachers(
+    run: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    """The teacher has seen records that the pupil has not; the pupil's model names those too."""
+    shutil.copytree(run, tmp_path / "teacher")
+    changes = ["training.epochs=1", f"distillation.teachers=[{tmp_path / 'teacher'}]"]
+    store = without(stores["superclasses"], 3)
+    pupil = runs.train(store, tiny.with_changes(changes), tmp_path / "pupil", "cpu")
+    assert reproduce(Original.open(pupil), store, tmp_path / "again", "cpu")["identical"]
+    (tmp_path / "teacher" / "model" / "model.json").rename(tmp_path / "model.json")
+    with pytest.raises(WrongRequest, match=r"was taught by .*teacher, which is not there"):
+        Original.open(pupil)
+    shutil.rmtree(tmp_path / "teacher")
+    shutil.copytree(pupil, tmp_path / "teacher")
+    with pytest.raises(WrongRequest, match="other weights than the model that taught"):
+        Original.open(pupil)
+
+
+def without(store: Store, count: int) -> Store:
+    """The store, in which the first `count` training records take no part in the task."""
+    task = store.task(None)
+    listed = task.listed.copy()
+    listed[store.rows(None, store.train_folds)[:count]] = False
+    return replace(store, tasks={**store.tasks, task.name: replace(task, listed=listed)})
+
+
+@pytest.mark.parametrize("arm", ["tiny full", "demographics"])
+def test_a_study_s_cell_is_repeated(done: Path, arm: str, tmp_path: Path) -> None:
+    cells = pd.read_csv(done / "cells.csv")
+    cell = done / "cells" / cells.loc[cells["arm"] == arm, "cell"].iloc[0]
+    found = reproduce_cell(cell, tmp_path / "again", "cpu", stores=done.parent / "stores")
+    assert found["identical"], found
+    assert found["environment"] == {}
+    assert ("log train_loss" in found["figures"]) == (arm == "tiny full")
+    assert "predictions p_embolism" in found["figures"]
+    table = tmp_path / "again" / "cells" / cell.name / "predictions.csv"
+    changed = pd.read_csv(table, dtype={"record": str})
+    changed.loc[2, "p_embolism"] += 0.5
+    changed.to_csv(table, index=False)
+    assert table_deviations(cell, table.parent)["predictions p_embolism"] == pytest.approx(0.5)
+
+
+def test_a_cell_that_does_not_fit_its_study_any_more_is_refused(done: Path, tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    shutil.copytree(done, study)
+    cell = next(path for path in (study / "cells").iterdir() if path.name[0] != ".")
+    card = json.loads((cell / "cell.json").read_text())
+    with pytest.raises(WrongRequest, match="is the study itself"):
+        reproduce_cell(cell, study, "cpu", stores=done.parent / "stores")
+    for change, why in (
+        ({"store": "0" * 16}, "the data are not those of"),
+        ({"environment": {"torch": "1.0"}}, r"was made with torch 1\.0"),
+    ):
+        (cell / "cell.json").write_text(json.dumps({**card, "origin": {**card["origin"], **change}}))
+        with pytest.raises(WrongRequest, match=why):
+            reproduce_cell(cell, tmp_path / "again", "cpu", stores=done.parent / "stores")
+    (cell / "cell.json").write_text(json.dumps({key: value for key, value in card.items() if key != "origin"}))
+    with pytest.raises(WrongRequest, match="does not say what it ran on"):
+        reproduce_cell(cell, tmp_path / "again", "cpu", stores=done.parent / "stores")
+    cell.rename(cell.with_name("0123456789abcdef"))
+    (cell.with_name("0123456789abcdef") / "cell.json").write_text(json.dumps(card))
+    with pytest.raises(WrongRequest, match="plans no cell 0123456789abcdef any more"):
+        reproduce_cell(cell.with_name("0123456789abcdef"), tmp_path / "again", "cpu", stores=done.parent / "stores")
 
 
 def test_the_deviation_is_the_largest_difference(run: Path, tmp_path: Path) -> None:

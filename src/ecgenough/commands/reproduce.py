@@ -8,11 +8,15 @@ import typer
 
 from ecgenough.commands.arguments import Device, From, Stores
 from ecgenough.commands.tables import print_table
+from ecgenough.studies.cell_folders import CARD
+from ecgenough.studies.cell_reproduction import reproduce_cell
 from ecgenough.studies.reproduction import Original
 from ecgenough.studies.reproduction import reproduce as repeat
 from ecgenough.studies.stores import open_store
 
-RunFolder = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of a finished train or transfer.")]
+RunFolder = Annotated[
+    Path, typer.Argument(metavar="RUN", help="The folder of a finished train, transfer or cell of a study.")
+]
 Again = Annotated[Path | None, typer.Option("--out", help="The folder to write to; RUN-reproduced unless told.")]
 DatasetName = Annotated[
     str | None,
@@ -33,11 +37,15 @@ def reproduce(
     device: Device = "auto",
 ) -> None:
     """Rerun a finished run from its saved recipe and say how far each figure is from the first."""
-    original = Original.open(run, source)
-    name = dataset or str(original.model.origin["dataset"])
-    records = open_store(name, root, original.model.recipe.signal, folder=store)
     again = out or run.resolve().with_name(f"{run.resolve().name}-reproduced")
-    found = repeat(original, records, again, device, anyway=anyway)
+    if (run / CARD).is_file():
+        again = out or run.resolve().parents[1] / "reproduced" / run.resolve().name
+        found = reproduce_cell(run, again, device, stores=store, anyway=anyway)
+    else:
+        original = Original.open(run, source)
+        name = dataset or str(original.model.origin["dataset"])
+        records = open_store(name, root, original.model.recipe.signal, folder=store)
+        found = repeat(original, records, again, device, anyway=anyway)
     print_table(("figure", "largest deviation"), [(name, _told(value)) for name, value in found["figures"].items()])
     verdict = "identical" if found["identical"] else f"not identical; the largest deviations are above, and in {again}"
     typer.echo(f"{run} and {again}: {verdict}")

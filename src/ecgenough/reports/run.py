@@ -119,7 +119,8 @@ class Baseline(BaseModel):
     baseline: str
     seed: int
     signal: Signal
-    versions: dict[str, str] = {}
+    environment: dict[str, str] = {}
+    versions: dict[str, str] = {}  # in place of it in runs from before
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +193,9 @@ class Run:
     @property
     def environment(self) -> dict[str, str]:
         """Versions and machine, as far as the run states them."""
-        stated = self.method.versions if isinstance(self.method, Baseline) else self.origin.get("environment")
+        if isinstance(self.method, Baseline):
+            return self.method.environment or self.method.versions
+        stated = self.origin.get("environment")
         return {str(key): str(value) for key, value in stated.items()} if isinstance(stated, dict) else {}
 
     def present(self) -> list[str]:

@@ -3,11 +3,11 @@
 import json
 import time
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.special import expit, logit
 
@@ -21,6 +21,7 @@ from ecgenough.scoring.calibration import Calibration
 from ecgenough.signals.store import Store
 from ecgenough.studies.beginning import check_out_of_baseline
 from ecgenough.studies.deciding import decide
+from ecgenough.studies.environment import environment
 from ecgenough.studies.folders import write_data_flow, write_evaluation
 from ecgenough.studies.outcome import interval_text
 from ecgenough.studies.splits import check_scorable, divide
@@ -96,7 +97,8 @@ def run_baseline(name: str, store: Store, task: str | None, out: Path, seed: int
         metrics = write_evaluation(out / part, store, decisions, said, folds[part], seen)
         say(f"{name}: {part} macro AUC {interval_text(metrics['macro']['auc'])} on {metrics['records']:,} records")
     card |= {"classes": decisions.classes, "thresholds": decisions.thresholds, "untuned": decisions.untuned}
-    card |= {"calibration": decisions.calibration.to_numbers(), "about": dict(fitted.about()), "versions": _versions()}
+    card |= {"calibration": decisions.calibration.to_numbers(), "about": dict(fitted.about())}
+    card["environment"] = environment(torch.device("cpu"))
     write_text(out / CARD, json.dumps(card, indent=2) + "\n")
     return out
 
@@ -119,7 +121,3 @@ def _finished(out: Path, card: dict[str, Any]) -> bool:
         raise WrongRequest(f"{out} holds another run. Choose another --out, or delete that folder.")
     say(f"{out} holds this run already; nothing to do.")
     return True
-
-
-def _versions() -> dict[str, str]:
-    return {name: version(name) for name in ("ecgenough", "numpy", "scipy", "torch")}

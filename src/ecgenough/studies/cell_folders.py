@@ -121,12 +121,20 @@ def note_failure(path: Path, error: BaseException | str) -> str:
     if isinstance(error, str | EcgenoughError):
         reason = str(error)
     else:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+        reason = _reason(error)
         path.parent.mkdir(parents=True, exist_ok=True)
         with (path.parent / SAID).open("a", encoding="utf-8") as said:
             traceback.print_exception(error, file=said)
     write_text(path, json.dumps({"reason": reason, "at": time.time()}) + "\n")
     return reason
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    if isinstance(error, MemoryError):
+        return "memory ran out; try fewer --jobs."
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300].rstrip('.')}."
 
 
 def failure_of(path: Path) -> Row | None:

@@ -158,6 +158,7 @@ def _run_network(cell: Cell, store: Store, place: Place) -> tuple[list[Path], Fi
         "operations": networks.operations(model.network, len(store.leads), crop_samples(cell.recipe, store.samples)),
         "trained_parameters": trained,
         "thresholds": model.thresholds,
+        "origin": {key: model.origin[key] for key in ("dataset", "store", "source_weights", "environment")},
     }
     kept = [run / "recipe.yaml", run / "log.csv", *([run / "model"] if place.keep_models else [])]
     return kept, figures
@@ -172,4 +173,4 @@ def _run_baseline(cell: Cell, store: Store, place: Place) -> tuple[list[Path], F
     run_baseline(cell.arm, store, cell.task, run, cell.recipe.seed)
     about = json.loads((run / BASELINE_CARD).read_text(encoding="utf-8"))
     figures = {"seconds": about["seconds"]["fit"], "thresholds": about["thresholds"], "about": about["about"]}
-    return [], figures
+    return [], {**figures, "origin": {**about["origin"], "environment": about["environment"]}}

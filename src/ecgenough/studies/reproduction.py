@@ -22,6 +22,7 @@ from ecgenough.studies.environment import PACKAGES, environment
 from ecgenough.studies.folders import data_flow
 from ecgenough.studies.splits import divide
 
+VALIDATION = "validation/predictions.csv"
 _TIMES = ("ecgs_per_second", "seconds")
 
 
@@ -38,7 +39,10 @@ class Original:
         """Raises WrongRequest where the folder holds no run that can be repeated, or its source is not the one it had."""
         model = Model.load(folder)
         if model.task == PRETRAINED or not (folder / "data.json").is_file():
-            raise WrongRequest(f"{folder} is no run of ecgenough train or transfer, which are what can be reproduced.")
+            raise WrongRequest(
+                f"{folder} is no run of ecgenough train or transfer, nor a study's cell, which are what can be reproduced."
+            )
+        _check_teachers(folder, model)
         began_as = model.origin.get("source_weights")
         if began_as is None:
             if source is not None:
@@ -69,10 +73,10 @@ def reproduce(
     if out.resolve() == original.folder.resolve():
         raise WrongRequest(f"{out} is the run itself; choose another --out.")
     _check_data(original, store)
-    _use_as_many_threads(model.origin.get("environment", {}))
+    use_as_many_threads(model.origin.get("environment", {}))
     fabric = open_fabric(model.recipe.training.precision, device)
     changed = differences(model.origin.get("environment", {}), environment(fabric.device))
-    _check_versions(original, changed, anyway)
+    check_versions(original.folder, changed, anyway)
     if original.source is None:
         runs.train(store, model.recipe, out, device)
     else:
@@ -93,15 +97,10 @@ def deviations(first: Path, second: Path) -> dict[str, float]:
 
     Infinite where one of them lacks it. `weights` is the largest difference of any weight or statistic.
     """
-    tables = {
-        "log": [_log(run) for run in (first, second)],
-        "predictions": [_predictions(run) for run in (first, second)],
-        "metrics": [_metrics(run) for run in (first, second)],
-    }
     found = {
-        f"{what} {name}": _largest(one.get(name), other.get(name))
-        for what, (one, other) in tables.items()
-        for name in one | other
+        **_deviations("log", *(log_of(run / "log.csv") for run in (first, second))),
+        **_deviations("predictions", *(predictions_of(run / VALIDATION) for run in (first, second))),
+        **_deviations("metrics", *(_metrics(run) for run in (first, second))),
     }
     weights = [Model.load(run).network.state_dict() for run in (first, second)]
     found["weights"] = max(
@@ -109,6 +108,17 @@ def deviations(first: Path, second: Path) -> dict[str, float]:
         default=0.0,
     )
     return found
+
+
+def table_deviations(first: Path, second: Path) -> dict[str, float]:
+    """As `deviations`, of folders that hold a log.csv, perhaps, and the predictions.csv of a test."""
+    logs = [log_of(folder / "log.csv") if (folder / "log.csv").is_file() else {} for folder in (first, second)]
+    tables = [predictions_of(folder / "predictions.csv") for folder in (first, second)]
+    return {**_deviations("log", *logs), **_deviations("predictions", *tables)}
+
+
+def _deviations(what: str, one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, float]:
+    return {f"{what} {name}": _largest(one.get(name), other.get(name)) for name in {**one, **other}}
 
 
 def differences(then: Mapping[str, str], now: Mapping[str, str]) -> dict[str, tuple[str, str]]:
@@ -121,8 +131,8 @@ def _check_data(original: Original, store: Store) -> None:
     division = divide(store, model.task, model.recipe.leave_out)
     rows = np.concatenate([division.rows["train"], division.rows["validation"]])
     known = store.hashes[rows]
-    if original.source is not None:
-        known = np.union1d(known, Model.load(original.source).seen)
+    for earlier in (*([original.source] if original.source else []), *model.origin.get("teachers", {})):
+        known = np.union1d(known, Model.load(earlier).seen)
     others = int(np.setxor1d(known, model.seen).size)
     if others:
         raise WrongRequest(
@@ -143,33 +153,52 @@ def _check_data(original: Original, store: Store) -> None:
                 )
 
 
-def _check_versions(original: Original, changed: Mapping[str, tuple[str, str]], anyway: bool) -> None:
+def _check_teachers(folder: Path, model: Model) -> None:
+    """Raise WrongRequest where a model that taught this one is not there any more, or another one."""
+    for name, weights in model.origin.get("teachers", {}).items():
+        try:
+            there = weights_digest(name)
+        except WrongRequest:
+            raise WrongRequest(
+                f"{folder} was taught by {name}, which is not there. Put it there again, or run the command from the "
+                "folder that this path starts from."
+            ) from None
+        if there != weights:
+            raise WrongRequest(
+                f"{name} has other weights than the model that taught {folder}. Put that one there again."
+            )
+
+
+def check_versions(folder: Path, changed: Mapping[str, tuple[str, str]], anyway: bool) -> None:
+    """Say what differs. Raises WrongRequest where it is a version or the code, unless told to go on `anyway`."""
     for name in (*PACKAGES, "git"):
         if name in changed and not anyway:
             then, now = changed[name]
             what = "code" if name == "git" else name
             raise WrongRequest(
-                f"{original.folder} was made with {what} {then}, and this is {now}: another version may give other "
+                f"{folder} was made with {what} {then}, and this is {now}: another version may give other "
                 "figures. Go back to that one, or compare all the same with --anyway."
             )
     for name, (then, now) in changed.items():
         say(f"{name} was {then} and is {now} now.")
 
 
-def _use_as_many_threads(then: Mapping[str, str]) -> None:
+def use_as_many_threads(then: Mapping[str, str]) -> None:
     """Sums over more or fewer threads round otherwise, so a run on the CPU is repeated with as many as it had."""
     threads = re.fullmatch(r"cpu, (\d+) threads", then.get("device", ""))
     if threads:
         torch.set_num_threads(int(threads[1]))
 
 
-def _log(run: Path) -> dict[str, Any]:
-    log = pd.read_csv(run / "log.csv")
+def log_of(path: Path) -> dict[str, Any]:
+    """The columns of a log.csv, without times."""
+    log = pd.read_csv(path)
     return {str(name): log[name].to_numpy(dtype=float) for name in log if name not in _TIMES}
 
 
-def _predictions(run: Path) -> dict[str, Any]:
-    table = pd.read_csv(run / "validation" / "predictions.csv", dtype={"record": str}).sort_values("record")
+def predictions_of(path: Path) -> dict[str, Any]:
+    """The probabilities of a predictions.csv, by column; records in the order of their names."""
+    table = pd.read_csv(path, dtype={"record": str}).sort_values("record")
     return {str(name): table[name].to_numpy(dtype=float) for name in table if str(name).startswith("p_")}
 
 

@@ -11,7 +11,7 @@ import torch
 
 from ecgenough.baselines.intervals import measurements
 from ecgenough.errors import EcgenoughError, WrongRequest
-from ecgenough.files import write_text
+from ecgenough.files import remove_litter, write_text
 from ecgenough.progress import say
 from ecgenough.signals.store import Store
 from ecgenough.studies.cell_folders import CELLS, FAILED, row_of, write_table
@@ -91,6 +91,7 @@ def _take_over(out: Path, plan: Plan) -> None:
     if path.exists() and path.read_text(encoding="utf-8") != text:
         spare = f"; {len(finished) - len(kept):,} are no longer part of it" if len(finished) > len(kept) else ""
         say(f"the study has changed since {path} was written: {len(kept):,} finished cells are used again{spare}.")
+    remove_litter(out)
     write_text(path, text)
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ecgenough.errors import EcgenoughError, Obstacle, WrongRequest
-from ecgenough.files import write_text
+from ecgenough.files import remove_litter, write_text
 from ecgenough.learning.watching import Beginning, Figures, Watcher
 from ecgenough.locks import held
 from ecgenough.model import Model
@@ -197,6 +197,7 @@ def _claim(search: Search, data: str, out: Path) -> str:
     """The study's name. Raises WrongRequest where `out` holds another search."""
     settings = search.to_settings()
     name = f"ecgenough-{fingerprint({**settings, 'data': data})}"
+    remove_litter(out)
     note = out / NOTE
     if note.is_file():
         try:
