@@ -119,6 +119,17 @@ def _in_a_child(work: Callable[[], object]) -> int:
         os._exit(0)
 
 
+def test_a_finished_study_is_left_alone_but_for_a_killed_one_s_litter(
+    done: Path, small_study: Study, run_here: RunHere, result_of: ResultOf
+) -> None:
+    before = result_of(done)
+    litter = done / f".cells.csv.{2**22 + 1}.part"  # above any process number
+    litter.write_text("half")
+    assert run_here(small_study, done) == Summary(8, {})
+    assert result_of(done) == before
+    assert not litter.exists()
+
+
 def test_killed_five_times_at_random_it_ends_as_if_never_killed(
     small_study: Study, done: Path, place: Path, run_here: RunHere, result_of: ResultOf
 ) -> None:

@@ -1,6 +1,7 @@
 """Searches: on validation folds alone, the same after being killed, shared by workers, and never stopped by one trial."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import optuna
 import pandas as pd
 import pytest
 
-from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.errors import EcgenoughError, Obstacle, WrongRequest
 from ecgenough.recipe import Recipe, load_recipe
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
@@ -138,6 +139,24 @@ def test_a_failed_trial_is_recorded_and_the_search_goes_on(
     assert (trials["state"] == np.where(failed, "failed", "complete")).all()
     assert trials.loc[failed, "reason"].str.contains("training loss is nan").all()
     assert load_recipe(str(best)).optimizer.learning_rate == 0.003
+
+
+def test_a_damaged_store_is_no_trial_s_fault(
+    searched: Path, stores: dict[str, Store], quick: Recipe, tmp_path: Path
+) -> None:
+    """The search ends, and with the store made anew it goes on to what it would have found; litter of a kill goes too."""
+    whole, out = stores["superclasses"], tmp_path / "out"
+    bent = shutil.copytree(whole.path, tmp_path / "bent")
+    with (bent / "signals.i16").open("r+b") as file:
+        file.seek(int(whole.rows(None, whole.train_folds)[0]) * whole.signals[0].nbytes)
+        file.write(b"\x55\x2a")
+    with pytest.raises(Obstacle, match=r"bent is damaged: .* Remove the folder and prepare it again"):
+        tune(_search(quick), lambda _: Store.open(bent), out, 3, device="cpu")
+    litter = out / f".trials.csv.{2**22 + 1}.part"  # above any process number
+    litter.write_text("half")
+    tune(_search(quick), lambda _: whole, out, 3, device="cpu")
+    pd.testing.assert_frame_equal(_told(out), _told(searched))
+    assert not litter.exists()
 
 
 def test_a_search_of_failures_says_why(stores: dict[str, Store], quick: Recipe, tmp_path: Path) -> None:
