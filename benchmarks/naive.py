@@ -61,9 +61,9 @@ class Records(Dataset[tuple[Tensor, Tensor]]):
         ecg = (ecg - ecg.mean(axis=1, keepdims=True)) / (ecg.std(axis=1, keepdims=True) + 1e-8)
         return torch.from_numpy(ecg), torch.from_numpy(self.labels[index])
 
-    def loader(self, batch: int, device: torch.device) -> Loader:
-        """Two workers that stay alive between epochs; none where the records are in memory: they would only slow it."""
-        workers, pin = WORKERS if self.signals is None else 0, device.type == "cuda"
+    def loader(self, batch: int, device: torch.device, workers: int = WORKERS) -> Loader:
+        """Workers that stay alive between epochs; none where the records are in memory: they would only slow it."""
+        workers, pin = workers if self.signals is None else 0, device.type == "cuda"
         return DataLoader(self, batch, self.train, num_workers=workers, persistent_workers=workers > 0, pin_memory=pin)
 
 

@@ -6,7 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-from ecgenough import networks
+import pytest
+from benchmarks import gpu, growth
+
+from ecgenough import formats, networks
+from ecgenough.datasets import open_dataset
 from ecgenough.model import Model
 from ecgenough.recipe import Recipe
 from ecgenough.scoring.calibration import Calibration
@@ -58,6 +62,51 @@ def test_exported_models_and_explanations_get_their_tables(
     _run("benchmarks.explanations", "--model", str(tmp_path / "model"), "--records", "1", *out)
     page = (tmp_path / "explanations.md").read_text(encoding="utf-8")
     assert page.count("| 1 of 1 |") == 24  # eight findings by three methods; at a threshold of 0 all are called
+
+
+def test_every_line_asked_of_a_gpu_is_rehearsed_on_a_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = "--records 24 --repeats 1 --epochs 1 --seeds 1 --workers 0 --networks resnet18"
+    changes = ("network.options.width=4", "training.batch=8", "crop.seconds=1.28")
+    words = [*small.split(), *(word for change in changes for word in ("--set", change)), "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "argv", ["benchmarks.gpu", "--device", "cpu", *words])
+    gpu.main()
+    page = (tmp_path / "gpu-rehearsal.md").read_text(encoding="utf-8")
+    rows = [line.split(" | ") for line in page.splitlines() if line.endswith((" | yes |", " | no |"))]
+    assert "A rehearsal on a CPU" in page
+    assert [row[4].split(",")[0] for row in rows] == [
+        "at least 30 times",
+        "at most 0.45 s",
+        "at most 15 s",
+        "losses within 1e-2",
+        "at least 0.9 of the rate",
+        "within 0.002",
+    ]
+    assert "losses differ by 0.0e+00" in rows[3][0]  # on a CPU both ways are the same
+
+
+def test_time_that_grows_evenly_is_said_to(tmp_path: Path) -> None:
+    rows = [
+        growth.Measured(count, 100, 0.1, (1 + count / 500, 0.2), (3 + count / 1000, 0.5)) for count in (100, 300, 900)
+    ]
+    assert "takes 2.00 to 2.00 ms of `prepare` and 1.00 to\n1.00 ms of `train`" in growth.linear(rows)
+    assert rows[0].row() == "| 100 | 100 Hz | 0.10 GB | 1.2 s | 0.20 GB | 3.1 s | 0.50 GB |"
+    manifest = growth.write_records(tmp_path / "records", 70, 100)
+    dataset = open_dataset(str(manifest), manifest.parent)
+    signals = [formats.read(dataset.root / path).signal.tobytes() for path in dataset.paths]
+    assert len(set(signals)) == 70  # all differ, though 64 are simulated
+
+
+def test_memory_is_that_of_a_process_and_all_it_has_started() -> None:
+    if not Path("/proc/self/smaps_rollup").is_file():
+        pytest.skip("memory is measured from Linux's /proc")
+    child = subprocess.Popen([sys.executable, "-c", "held = bytearray([1]) * 10**8; print(1, flush=True); input()"],
+                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # fmt: skip
+    assert child.stdout is not None
+    child.stdout.readline()
+    assert child.pid in growth.family(os.getpid())
+    assert 1e8 < growth.memory(child.pid) < 1.5e8
+    child.communicate(b"\n")
+    assert growth.memory(child.pid) == 0
 
 
 def _run(module: str, *words: str) -> None:

@@ -74,9 +74,9 @@ class Step:
         self.settings, self.fabric = settings, fabric
         if record is None and can_record(fabric):
             record = record_as_graph
-        self._run: Callable[[Sequence[Share]], Tensor] = self.by_hand
+        self.run: Callable[[Sequence[Share]], Tensor] = self.by_hand
         if record is not None:
-            self._run = Recorded(self.by_hand, learner.generators, record, learner.name)
+            self.run = Recorded(self.by_hand, learner.generators, record, learner.name)
 
     def __call__(self, shares: Sequence[Share], rate: float, number: int) -> Tensor:
         """Learn from a batch at this learning rate; returns its loss. `number` counts steps from 0.
@@ -86,7 +86,7 @@ class Step:
         for group in self.optimizer.param_groups:
             set_rate(group, rate * group["factor"])
         self.average.pace(number)
-        return self._run(shares)
+        return self.run(shares)
 
     def by_hand(self, shares: Sequence[Share]) -> Tensor:
         """The step itself, one operation after the other."""

@@ -77,8 +77,11 @@ class Batches:
         rank: int = 0,
         world: int = 1,
         targets: NDArray[np.float32] | None = None,
+        held: bool | None = None,
     ) -> None:
         """`targets` `[rows, classes]` are what training is to answer, in place of the labels that the recipe names.
+
+        `held` says whether the signals live on the device; where they fit unless told.
 
         Raises WrongRequest where the store was not conditioned as the recipe says, or gives no such labels.
         """
@@ -100,7 +103,7 @@ class Batches:
             device
         )
         self._rows = torch.from_numpy(rows).to(device)
-        kept = Resident if fits(store, rows, device) else Streamed
+        kept = Resident if (fits(store, rows, device) if held is None else held) else Streamed
         self._signals: Signals = kept(store, rows, device)
         self.placement = self._signals.placement
         self.identity = f"{store.fingerprint}-{task}-{hashlib.sha256(rows.tobytes()).hexdigest()[:16]}"
