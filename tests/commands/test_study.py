@@ -8,6 +8,7 @@ import pytest
 from ecgenough.cli import main
 from ecgenough.commands import study as command
 from ecgenough.recipe import Recipe
+from ecgenough.studies.study import load_study
 from ecgenough.studies.study_runs import Summary
 
 
@@ -46,6 +47,50 @@ def test_a_dry_run_prints_every_cell_and_writes_nothing(
     assert "12 cells and 0 sources: about" in printed
     assert "An estimate, from a few steps of each network timed on this machine" in printed
     assert not out.exists()
+
+
+STUDIES = Path(__file__).parents[2] / "benchmarks" / "studies"
+
+
+def test_the_full_design_is_480_trainings_of_12_sources(
+    simulated: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    monkeypatch.setattr(
+        command, "estimate", lambda plan, _: {w.fingerprint: 2.0 for w in (*plan.cells, *plan.pretrainings)}
+    )
+    folder = simulated / "superclasses"
+    stands = [f"sources.ptb-xl={{data: simulated, folder: {folder}, task: superdiagnostic}}"]
+    stands += [f"targets.right-heart-strain={{data: simulated, folder: {folder}, task: rhythm}}"]
+    stands += [f"targets.quality={{data: simulated, folder: {simulated / 'embolism'}}}"]
+    changes = [part for stand in stands for part in ("--set", stand)]
+    arguments = [
+        str(STUDIES / "full-design.yaml"),
+        "--out",
+        str(tmp_path / "out"),
+        "--dry-run",
+        "--jobs",
+        "4",
+        *changes,
+    ]
+    assert _run(monkeypatch, *arguments) == 0
+    printed = capsys.readouterr().out
+    assert "520 cells and 12 sources: about " in printed  # 480 trainings, and 4 baselines in 5 folds of 2 targets
+    assert "the source learns without the patients of rhythm" in printed
+    assert "quality, s4d_hybrid lp-ft, seed 1, repeat 0, fold 5" in printed
+
+
+@pytest.mark.parametrize("path", sorted(STUDIES.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_study_of_the_benchmarks_is_a_study(path: Path) -> None:
+    assert load_study(str(path)).arms()
+
+
+def test_an_unknown_tracker_is_refused_before_anything_is_done(
+    simulated: Path, tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = _small(tmp_path, simulated, tiny)
+    assert _run(monkeypatch, str(study), "--out", str(tmp_path / "out"), "--track", "tensorbord") == 2
+    assert 'tracker "tensorbord" is unknown. Nearest: "tensorboard"' in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_failed_cells_end_in_one_sentence_and_status_1(

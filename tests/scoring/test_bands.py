@@ -3,8 +3,8 @@ import pytest
 from sklearn import metrics as sklearn
 
 from ecgenough.scoring.bands import pr_band, roc_band
+from ecgenough.scoring.folds import Fold, Unit
 from ecgenough.scoring.metrics import Predictions
-from ecgenough.scoring.repeated import Fold, Unit
 
 NAMES = [f"{number:03d}" for number in range(300)]
 

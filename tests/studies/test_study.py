@@ -6,7 +6,8 @@ import pytest
 import yaml
 
 from ecgenough.errors import WrongRequest
-from ecgenough.studies.study import Study, load_study, shipped_studies
+from ecgenough.model import Model
+from ecgenough.studies.study import FIXED, Study, load_study, shipped_studies
 
 QUICK = yaml.safe_load(load_study("quick").to_yaml())
 
@@ -38,12 +39,47 @@ def test_a_study_reads_what_it_prints() -> None:
         ("sources={}", "modes other than scratch need sources"),
         ("modes=[scratch]", "sources are of no use"),
         ("networks.resnet18.recipe=pretrain-masked", "pretrains without labels"),
+        ("networks={}", "name networks to be compared, or a source that is a model"),
+        ("sources.superclasses={model: ptbxl-bas}", "ptbxl-bas holds no model"),
+        ("sources.superclasses={model: ptbxl-base, task: rhythm}", "a model has been trained already; leave out task"),
     ],
 )
 def test_what_does_not_fit_is_named(change: str, sentence: str) -> None:
     with pytest.raises(WrongRequest) as refusal:
         load_study("quick", [change])
     assert sentence in str(refusal.value)
+
+
+def test_a_source_may_be_a_model_that_is_carried_over_beside_the_networks() -> None:
+    settings = {
+        "sources": {"base": {"model": "ptbxl-base"}, "ptb": {"data": "ptb-xl"}},
+        "targets": {"pe": {"simulate": {"kind": "embolism"}}},
+        "networks": {"small": {"recipe": "fast"}},
+        "modes": ["scratch", "full"],
+        "vary": {"optimizer.learning_rate": [0.001, 0.002]},
+    }
+    study = Study.of(settings)
+    assert Study.of(yaml.safe_load(study.to_yaml())) == study
+    arms = {arm.name: arm for arm in study.arms()}
+    rates = ("0.001", "0.002")
+    assert set(arms) == {
+        *(f"small optimizer.learning_rate={rate} {way}" for rate in rates for way in ("scratch", "full from ptb")),
+        *(f"base optimizer.learning_rate={rate} full" for rate in rates),
+    }
+    carried, theirs = arms["base optimizer.learning_rate=0.001 full"], Model.load("ptbxl-base").recipe
+    assert (carried.model, carried.source, carried.learner, carried.pretraining) == (
+        "ptbxl-base",
+        "base",
+        "transfer",
+        None,
+    )
+    assert [getattr(carried.recipe, part) for part in FIXED] == [getattr(theirs, part) for part in FIXED]
+
+
+def test_what_a_model_fixes_cannot_be_varied() -> None:
+    settings = {"sources": {"base": {"model": "ptbxl-base"}}, "targets": {"pe": {"data": "pe.csv"}}}
+    with pytest.raises(WrongRequest, match=r'"vary": crop.seconds belongs to source base, which is a model'):
+        Study.of({**settings, "vary": {"crop.seconds": [2.5, 5]}})
 
 
 def test_an_unknown_study_is_refused_with_the_nearest_name() -> None:

@@ -7,23 +7,25 @@ import random
 import shutil
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from tests.studies.conftest import InThisProcess
 
 from ecgenough.errors import WrongRequest
+from ecgenough.learning.watching import Beginning, Figures
 from ecgenough.model import Model
 from ecgenough.signals.store import Store
-from ecgenough.studies import cell_runs
+from ecgenough.studies import cell_runs, tracking
 from ecgenough.studies.cell_folders import COLUMNS
 from ecgenough.studies.cell_runs import Place
 from ecgenough.studies.engines import Work
 from ecgenough.studies.study import Study
-from ecgenough.studies.study_runs import Summary
+from ecgenough.studies.study_runs import Summary, run_study
 
 RunHere = Callable[[Study, Path], Summary]
 ResultOf = Callable[[Path], tuple[str, dict[str, str]]]
@@ -230,6 +232,65 @@ def test_the_same_waveform_in_source_and_target_is_refused_by_name(
     ):
         run_here(Study.of({**settings, "targets": {"pe": target}}), tmp_path / "out")
     assert not (tmp_path / "out" / "sources").exists()
+
+
+def test_a_trained_model_is_carried_over_as_it_is_and_not_to_what_it_has_seen(
+    settings: dict[str, Any], done: Path, place: Path, run_here: RunHere
+) -> None:
+    (source,) = (done / "sources").iterdir()
+    begins = {"sources": {"theirs": {"model": str(source)}}, "networks": {}, "modes": ["frozen"], "baselines": []}
+    tiny = {"recipe": settings["networks"]["tiny"]["recipe"], "set": {"training.epochs": 1}}
+    study = Study.of({**settings, **begins, "on_target": tiny})
+    assert run_here(study, place / "carried") == Summary(2, {})
+    table = pd.read_csv(place / "carried" / "cells.csv")
+    assert set(table["arm"]) == {"theirs frozen"}
+    assert set(table["source"]) == {"theirs"}
+    card = json.loads(next((place / "carried" / "cells").glob("*/cell.json")).read_text())
+    assert card["trained_parameters"] < card["parameters"]  # the head alone
+    own = {"super": settings["sources"]["super"]}
+    with pytest.raises(
+        WrongRequest, match=r"records of simulated \(first: .*\) were among those the source model learned from"
+    ):
+        run_here(Study.of({**settings, **begins, "targets": own}), place / "seen")
+    assert not (place / "seen" / "cells").exists()
+
+
+class Notes:
+    """A tracker that writes down what it is told, where it is told to."""
+
+    def begin(self, beginning: Beginning) -> None:
+        self.path = beginning.folder / "told.txt"
+        self._note(f"begin {beginning.recipe.task} of {beginning.group}")
+
+    def epoch(self, figures: Figures) -> None:
+        self._note(f"epoch {figures['epoch']:g}")
+
+    def end(self, metrics: Mapping[str, Any]) -> None:
+        self._note(f"end {metrics['task']}")
+
+    def broken_off(self, reason: str) -> None:
+        self._note(reason)
+
+    def _note(self, line: str) -> None:
+        with self.path.open("a") as file:
+            file.write(f"{line}\n")
+
+
+def test_every_training_of_a_study_is_shown_by_its_trackers(
+    small_study: Study, done: Path, place: Path, result_of: ResultOf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(tracking.TRACKERS, "notes", Notes)
+    out = place / "shown"
+    run_study(small_study, out, lambda _: InThisProcess(), device="cpu", stores=place / "stores", track=["notes"])
+    assert result_of(out) == result_of(done)
+    told = {
+        path.parent.name.rsplit("-", 1)[0]: path.read_text().splitlines() for path in out.glob("tracked/*/told.txt")
+    }
+    arms = {f"pe-tiny-{mode}-seed-0-repeat-0-fold-{fold}" for mode in ("scratch", "full") for fold in (1, 2)}
+    assert set(told) == {"source-super-tiny", *arms}
+    of_cell = ["begin embolism of shown", "epoch 1", "epoch 2", "end embolism"]
+    assert all(told[arm] == of_cell for arm in arms)
+    assert told["source-super-tiny"] == [line.replace("embolism", "superdiagnostic") for line in of_cell]
 
 
 def test_a_patient_in_two_folds_is_refused_by_name(

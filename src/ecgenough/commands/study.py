@@ -4,16 +4,17 @@ from typing import Annotated
 
 import typer
 
-from ecgenough.commands.arguments import Device, Out, Stores
+from ecgenough.commands.arguments import Device, Out, Stores, Track
 from ecgenough.commands.tables import print_table
 from ecgenough.errors import WrongRequest, nearest
 from ecgenough.progress import say
 from ecgenough.reports.study import write_study_report
 from ecgenough.studies.engines import Engine, LocalProcesses, RayCluster
 from ecgenough.studies.estimates import estimate
-from ecgenough.studies.plan import NETWORK, Plan, plan_study
+from ecgenough.studies.plan import NETWORK, Plan, described, plan_study
 from ecgenough.studies.study import load_study
-from ecgenough.studies.study_runs import described, failures, jobs_here, run_study
+from ecgenough.studies.study_runs import failures, jobs_here, run_study
+from ecgenough.studies.tracking import open_trackers
 
 ENGINES = ("local", "ray")
 
@@ -34,6 +35,7 @@ def study(
     ] = None,
     store: Stores = None,
     device: Device = "auto",
+    track: Track = None,
 ) -> None:
     """Compare networks, preparations and ways of transfer on a small set of one's own; go on where it was stopped."""
     if on not in ENGINES:
@@ -43,12 +45,13 @@ def study(
         _print_plan(plan_study(chosen), jobs, device)
         return
 
+    open_trackers(track or ())  # says now, rather than in each process, what is unknown or missing
     cluster = RayCluster(jobs, address) if on == "ray" else None
 
     def engine(cells: int) -> Engine:
         return cluster or LocalProcesses(jobs or jobs_here(cells, device))
 
-    summary = run_study(chosen, out, engine, device=device, stores=store)
+    summary = run_study(chosen, out, engine, device=device, stores=store, track=track or ())
     if len(summary.failed) < summary.cells:
         say(f"the report: {write_study_report(out)}")
     if summary.failed:

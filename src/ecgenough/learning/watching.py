@@ -13,11 +13,15 @@ Figures = Mapping[str, float]
 
 @dataclass(frozen=True)
 class Beginning:
-    """A training about to start: its folder, its whole recipe, and its records as data.json counts them."""
+    """A training about to start: its folder, its whole recipe, and its records as data.json counts them.
+
+    `group` names what it is part of; its folder's parent unless told.
+    """
 
     folder: Path
     recipe: Recipe
     data: Mapping[str, Any]
+    group: str = ""
 
 
 class Watcher(Protocol):

@@ -19,8 +19,8 @@ from ecgenough.reports.study_figures import cost_figures, differences_figure, gr
 from ecgenough.reports.tripod import CITATION, Item, checklist
 from ecgenough.reports.words import CITATIONS
 from ecgenough.scoring.intervals import RESAMPLES
+from ecgenough.scoring.repeated import AUC
 from ecgenough.studies.analysis import BASELINE, BEST, MODES, Analysis, analyse
-from ecgenough.studies.contrasts import AUC
 from ecgenough.studies.results import Results, read_results
 from ecgenough.studies.verdict import Verdict, judge
 

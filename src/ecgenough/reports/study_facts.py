@@ -11,9 +11,10 @@ from ecgenough.studies.verdict import positive_patients
 
 METHODS = {
     "DeLong": "DeLong's method within folds",
-    "corrected resampled t": "the corrected resampled t-test (Nadeau & Bengio 2003)",
+    "corrected resampled t": "DeLong's method within folds, with the correction for repeated splits of Nadeau & Bengio (2003),",
     "patient bootstrap": "a bootstrap over patients",
 }
+TRAININGS = "what trainings differ by beyond that is added (Obuchowski & Rockette 1995); "
 NAMES = {"auc": "AUC", "average_precision": "average precision", "brier": "Brier score"}
 
 
@@ -45,7 +46,7 @@ def design(analysis: Analysis) -> list[tuple[str, str]]:
     if methods:
         figures = listing(NAMES[name] for name in COMPARED)
         correction = "corrected by Holm's method over each family, for each figure"
-        facts.append(("Comparisons", f"of {figures}, by {listing(methods)}; p-values are {correction}"))
+        facts.append(("Comparisons", f"of {figures}, by {listing(methods)}; {TRAININGS}p-values are {correction}"))
     return facts
 
 

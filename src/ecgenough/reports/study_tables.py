@@ -5,9 +5,8 @@ from collections.abc import Sequence
 from ecgenough.reports.data_table import Column, Entry, Table
 from ecgenough.reports.words import MEANINGS
 from ecgenough.scoring.metrics import METRICS
-from ecgenough.scoring.repeated import Interval
+from ecgenough.scoring.repeated import AUC, Interval
 from ecgenough.studies.analysis import Analysis, Standing
-from ecgenough.studies.contrasts import AUC
 from ecgenough.studies.questions import Arm
 
 SHOWN = (AUC, "average_precision", "sensitivity", "specificity", "brier")

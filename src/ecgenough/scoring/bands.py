@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgenough.scoring.folds import Fold, Unit
 from ecgenough.scoring.intervals import patient_weights
 from ecgenough.scoring.metrics import Floats
-from ecgenough.scoring.repeated import DAMPING, Fold, Unit
+from ecgenough.scoring.repeated import DAMPING
 
 GRID: Floats = np.linspace(0, 1, 101)
 DRAWS = 150

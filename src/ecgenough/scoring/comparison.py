@@ -137,15 +137,15 @@ def holm(p_values: ArrayLike) -> Floats:
 def _delong(labels: ArrayLike, scores: Floats, patients: Sequence[str] | None) -> tuple[Floats, Floats]:
     """AUCs [models] and their covariance [models, models] from scores [models, records].
 
-    Sun & Xu's midranks (2014) give each record's placement among the other side; Obuchowski's (1997) sums of placements
+    Each record's placement among the other side, found by sorting (as Sun & Xu 2014), and Obuchowski's (1997) sums of placements
     over patients give the covariance, which is DeLong's where every record is its own patient.
     """
     positive, patient = _checked_sides(labels, scores, patients)
-    among_negatives, among_positives = _placements(positive, scores)
+    among_negatives, among_positives = placements(positive, scores)
     areas = among_negatives.mean(axis=1)
     patients_in_all = int(patient.max()) + 1
-    ups = _by_patient(among_negatives - areas[:, None], patient[positive], patients_in_all)
-    downs = _by_patient(among_positives - areas[:, None], patient[~positive], patients_in_all)
+    ups = by_patient(among_negatives - areas[:, None], patient[positive], patients_in_all)
+    downs = by_patient(among_positives - areas[:, None], patient[~positive], patients_in_all)
     with_positive, with_negative = len(set(patient[positive])), len(set(patient[~positive]))
     positives, negatives = int(positive.sum()), int((~positive).sum())
     crossed = ups @ downs.T * patients_in_all / (patients_in_all - 1) / (positives * negatives)
@@ -158,17 +158,26 @@ def _delong(labels: ArrayLike, scores: Floats, patients: Sequence[str] | None) -
     return areas, covariance
 
 
-def _placements(positive: Bools, scores: Floats) -> tuple[Floats, Floats]:
-    """The share of negatives below each positive, and of positives above each negative, ties counting half."""
-    ranks = stats.rankdata(scores, axis=1)
-    own_positive = stats.rankdata(scores[:, positive], axis=1)
-    own_negative = stats.rankdata(scores[:, ~positive], axis=1)
-    among_negatives = (ranks[:, positive] - own_positive) / (~positive).sum()
-    among_positives = 1 - (ranks[:, ~positive] - own_negative) / positive.sum()
-    return np.asarray(among_negatives), np.asarray(among_positives)
+def placements(positive: Bools, scores: Floats) -> tuple[Floats, Floats]:
+    """The share of negatives below each positive, and of positives above each negative, ties counting half.
+
+    `positive` [records], `scores` [models, records]; [models, positives] and [models, negatives].
+    """
+    highs, lows = scores[:, positive], scores[:, ~positive]
+    pairs = list(zip(highs, lows, strict=True))
+    above = np.stack([_share_below(low, high) for high, low in pairs])
+    below = np.stack([1 - _share_below(high, low) for high, low in pairs])
+    return above, below
 
 
-def _by_patient(parts: Floats, patient: NDArray[np.intp], patients: int) -> Floats:
+def _share_below(others: Floats, scores: Floats) -> Floats:
+    """The share of `others` below each score, ties counting half."""
+    ordered = np.sort(others)
+    ranks = np.searchsorted(ordered, scores, "left") + np.searchsorted(ordered, scores, "right")
+    return np.asarray(ranks / (2 * len(others)))
+
+
+def by_patient(parts: Floats, patient: NDArray[np.intp], patients: int) -> Floats:
     """Sums of parts [models, records] over each patient, [models, patients]."""
     return np.stack([np.bincount(patient, weights=row, minlength=patients) for row in parts])
 

@@ -1,19 +1,32 @@
 """Figures of a network that was trained several times, over folds, seeds and repeated splits, and how sure they are.
 
 A *fold* is one trained network's answers on its test records; a *unit* is one seed of one repeat: the folds that together
-answer each of its test records once. A figure is the mean over units. Two things could have come out differently:
+answer each of its test records once. A figure is the mean over units. Two things could have come out differently: other
+patients might have been tested, and every network might have been trained again. The model is that of Obuchowski & Rockette
+(1995) for readers and cases, units being the readers: figure of unit u = truth + training of u + patients as u treats them.
 
-- other patients: all units of all arms are measured under the same bootstrap draws of patients (`scoring.intervals`), so
-  that differences between arms are paired. Draws are damped: a patient drawn n times counts 1 + (n - 1) / 4 times, and
-  standard errors are multiplied by 4. To first order that is the bootstrap (it tends to the infinitesimal jackknife of
-  Jaeckel 1972), but no class ever vanishes from a draw, and the few pairs within a small fold do not swell the error;
-- training again: units differ from each other. Part of that is how differently they treat these very patients, which the
-  other error holds already; it is counted twice, so that two seeds, which tell little, err to the wider side.
+- *Patients.* Each unit has *parts*: how much each patient moves its figure, so that the products of two units' parts, summed,
+  are their covariance over other patients. Of an AUC they are DeLong's (`scoring.folds`); of other figures they are the
+  departures under bootstrap draws of patients, the same draws for every unit and arm. Draws are damped: a patient drawn n
+  times counts 1 + (n - 1) / 4 times, and departures are multiplied by 4. To first order that is the bootstrap (it tends to
+  the infinitesimal jackknife of Jaeckel 1972), but no class ever vanishes from a draw, and the few pairs within a small
+  fold do not swell the error. What other patients would do to a mean over units, or to any difference of such means, is the
+  sum of squares of the mean parts; so everything is paired.
+- *Training.* Units spread by more than patients: E[spread] = training + (variance of a unit - covariance of two units), over
+  patients. The bracket is known from the parts, and what the spread exceeds it by is the variance of training (Hillis
+  2014); it is not counted twice, and where it comes out negative none is added. Two or three units tell little of it, so
+  networks that were trained equally often lend each other half: an arm's variance is the mean of its own and of that of all
+  networks, as in Smyth's moderated variances (2004) with a prior as heavy as the arm's own. Of k networks with n units each,
+  that has 4 k / (k + 3) times n - 1 degrees of freedom if all vary alike; since they may not, k / 2 are counted, at most 2.5,
+  which is where the two meet.
+- Repeated splits share their training records, so units differ too little; there the variance of training is multiplied by
+  1 / units + test / train records, not by 1 / units alone (Nadeau & Bengio 2003). Theirs is the variance of all differences;
+  here patients, who are the same in every repeat, are known apart.
 
-Standard errors of both are added in squares and turned into a Student interval with the degrees of freedom of Satterthwaite
-(1946). Of a single unit the second is unknown, and the interval does not cover it. Neither covers another collection of
-training records: no unbiased estimate of that exists within one cross-validation (Bengio & Grandvalet 2004); the corrected
-resampled t-test of `scoring.comparison` allows for it.
+The two variances are added, and intervals are Student's with the degrees of freedom of Satterthwaite (1946): those of the
+patients, and those of the spread for all of it that was estimated from the spread. Of a single unit the second is unknown, and
+the interval does not cover it. Neither covers another collection of training records: no unbiased estimate of that exists within
+one cross-validation (Bengio & Grandvalet 2004). `benchmarks/coverage.py` measures how often the intervals hold the truth.
 
 Ranks are compared within a fold only. Scores of networks trained apart are not on one scale: pooled over folds, even
 guessing by prevalence falls below 0.5 (Forman & Scholz 2010). So an AUC is the mean of the folds' AUCs, each counting as
@@ -22,40 +35,38 @@ many times as it has pairs, an average precision as many as it has positives; ca
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 
 from ecgenough.scoring.comparison import LEVEL, Difference
+from ecgenough.scoring.folds import Unit, auc_parts, smaller_sides, unit_figures
 from ecgenough.scoring.intervals import RESAMPLES, patient_weights
-from ecgenough.scoring.metrics import METRICS, Counts, Floats, Predictions, Unscorable, macro_figures, ratio
+from ecgenough.scoring.metrics import METRICS, Floats, Unscorable, macro_figures
 
 DAMPING = 0.25  # how much of a draw's departure from one record a patient is taken
-
-
-@dataclass(frozen=True, eq=False)
-class Fold:
-    """One trained network's answers; `patients` [records] are places in a list of all patients that are compared."""
-
-    predictions: Predictions
-    patients: NDArray[np.int64]
-
-
-Unit = tuple[Fold, ...]
+MOST_GAIN = 2.5  # in degrees of freedom, from what other networks say of training
+AUC = "auc"
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """One figure of one arm: in each unit, `values` [units], and by how much more under each draw, `shifts` [units, draws].
+    """One figure of one arm in each unit: `values` [units], and by how much more under each draw, `shifts` [units, draws].
 
-    Shifts are those of whole draws: the damping is undone.
+    Shifts are those of whole draws: the damping is undone. `parts` [units, patients or draws] are what the sums of products
+    make covariances of. `training` is the variance that training adds to one unit, negative where units spread less than
+    patients alone would have them, NaN of a single unit; `freedom` are its degrees of freedom, and `per_unit` is what it
+    is multiplied by in the mean.
     """
 
     values: Floats
     shifts: Floats
+    parts: Floats
+    training: float
+    freedom: float
+    per_unit: float
 
     @property
     def value(self) -> float:
@@ -63,12 +74,29 @@ class Scores:
 
     def patients_error(self) -> float:
         """Standard error that is due to the patients who happened to be tested."""
-        return float(self.shifts.mean(axis=0).std(ddof=1))
+        return float(np.linalg.norm(self.parts.mean(axis=0)))
 
     def training_error(self) -> float:
-        """Standard error of the mean over units that is due to training; NaN of a single unit."""
-        units = len(self.values)
-        return float(self.values.std(ddof=1)) / math.sqrt(units) if units > 1 else math.nan
+        """Standard error of the mean over units that is due to training; NaN where it is unknown."""
+        return math.nan if math.isnan(self.training) else math.sqrt(self.training_variance())
+
+    def training_variance(self) -> float:
+        """What training again would add to the variance of the mean over units; NaN where it is unknown."""
+        return self.training if math.isnan(self.training) else max(0.0, self.training) * self.per_unit
+
+    def estimated(self) -> float:
+        """How much of the mean's variance is estimated from the spread of units: what training adds, and what it exceeds."""
+        added = self.training_variance()
+        return added + within_units(self.parts) / len(self.values) if added > 0 else 0.0
+
+
+def within_units(parts: Floats) -> float:
+    """By how much the variance of a unit is above the covariance of two, over patients; 0 of a single unit."""
+    units = len(parts)
+    if units < 2:
+        return 0.0
+    of_mean, of_units = float((parts.mean(axis=0) ** 2).sum()), float((parts**2).sum(axis=1).mean())
+    return (of_units - of_mean) * units / (units - 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,61 +124,97 @@ class Interval(NamedTuple):
 
 
 def measure_units(
-    units: Mapping[tuple[int, int], Unit], patients: Sequence[str], *, resamples: int = RESAMPLES, seed: int = 0
+    units: Mapping[tuple[int, int], Unit],
+    patients: Sequence[str],
+    *,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+    test_to_train: float = 0.0,
 ) -> Measured:
     """Every figure of the units, as they are and under draws of `patients`, each of whom is named once.
 
     Units are told apart by seed and repeat. The same patients, resamples and seed give the same draws to every arm.
+    `test_to_train` is how many records are tested for each that is learned from; it counts where there are repeats.
     """
-    whole = [_unit_figures(unit, np.ones((len(patients), 1))) for unit in units.values()]
+    whole = [unit_figures(unit, np.ones((len(patients), 1))) for unit in units.values()]
     drawn: list[list[dict[str, Floats]]] = [[] for _ in units]
     for weights in patient_weights(patients, resamples, seed):
         for found, unit in zip(drawn, units.values(), strict=True):
-            found.append(_unit_figures(unit, 1 + DAMPING * (weights - 1)))
+            found.append(unit_figures(unit, 1 + DAMPING * (weights - 1)))
     under = [{name: np.concatenate([part[name] for part in found], axis=-1) for name in METRICS} for found in drawn]
     macro, macro_under = [macro_figures(one) for one in whole], [macro_figures(one) for one in under]
+    moved = np.stack([auc_parts(unit, len(patients)) for unit in units.values()])
+    parts = {AUC: _mean_of_present(moved)}
+    repeats = {repeat for _, repeat in units}
+    per_unit = 1 / len(units) + (test_to_train if len(repeats) > 1 else 0.0)
     return Measured(
         tuple(units),
-        _smaller_sides(next(iter(units.values()))),
-        {name: _scores([one[name] for one in macro], [one[name] for one in macro_under]) for name in METRICS},
+        smaller_sides(next(iter(units.values()))),
+        {
+            name: _scores([one[name] for one in macro], [one[name] for one in macro_under], parts.get(name), per_unit)
+            for name in METRICS
+        },
         tuple(
-            _scores([one["auc"][place] for one in whole], [one["auc"][place] for one in under])
-            for place in range(len(whole[0]["auc"]))
+            _scores([one[AUC][place] for one in whole], [one[AUC][place] for one in under], moved[:, place], per_unit)
+            for place in range(moved.shape[1])
         ),
     )
 
 
-def _smaller_sides(unit: Unit) -> tuple[int, ...]:
-    labels = np.concatenate([fold.predictions.labels for fold in unit])
-    patients = np.concatenate([fold.patients for fold in unit])
-    return tuple(min(len(set(patients[column])), len(set(patients[~column]))) for column in labels.T)
+def _mean_of_present(moved: Floats) -> Floats:
+    """The parts of the macro AUC, [units, patients], from those of each class, [units, classes, patients]."""
+    present = ~np.isnan(moved[0, :, 0])
+    return np.asarray(moved[:, present].mean(axis=1)) if present.any() else moved[:, 0]
 
 
-def _scores(whole: Sequence[Floats], under: Sequence[Floats]) -> Scores:
+def _scores(whole: Sequence[Floats], under: Sequence[Floats], parts: Floats | None, per_unit: float) -> Scores:
     """Scores of units from their figures, [1] each, and from those under the draws, [draws] each."""
     values = np.concatenate(whole)
-    return Scores(values, (np.stack(under) - values[:, None]) / DAMPING)
+    shifts = (np.stack(under) - values[:, None]) / DAMPING
+    return scores_of(values, shifts, _of_draws(shifts) if parts is None else parts, per_unit)
 
 
-def _unit_figures(unit: Unit, weights: Floats) -> dict[str, Floats]:
-    """Every metric of a unit under weights [patients, draws], [classes, draws] each; NaN for an absent class."""
-    counts: Counts | None = None
-    pairs: Floats = np.zeros(())
-    areas: Floats = np.zeros(())
-    precise: Floats = np.zeros(())
-    for fold in unit:
-        own = weights[fold.patients]
-        counted, ranked = fold.predictions.counted(own), fold.predictions.ranked(own)
-        in_fold = counted.positives * (counted.records - counted.positives)
-        pairs = pairs + in_fold
-        areas = areas + np.nan_to_num(ranked["auc"]) * in_fold
-        precise = precise + np.nan_to_num(ranked["average_precision"]) * counted.positives * (in_fold > 0)
-        counts = counted if counts is None else counts + counted
-    if counts is None:
-        raise Unscorable("a unit without folds cannot be measured.")
-    ranks = {"auc": ratio(areas, pairs), "average_precision": ratio(precise, counts.positives)}
-    absent = pairs == 0
-    return {name: np.where(absent, np.nan, value) for name, value in (ranks | counts.figures()).items()}
+def scores_of(values: Floats, shifts: Floats, parts: Floats, per_unit: float) -> Scores:
+    """Scores whose training variance is the arm's own."""
+    units = len(values)
+    training = float(values.var(ddof=1)) - within_units(parts) if units > 1 else math.nan
+    return Scores(values, shifts, parts, training, units - 1, per_unit)
+
+
+def _of_draws(shifts: Floats) -> Floats:
+    """Parts of which the sums of products are the covariances over the draws."""
+    return np.asarray((shifts - shifts.mean(axis=1, keepdims=True)) / math.sqrt(max(1, shifts.shape[1] - 1)))
+
+
+def moderated(arms: Sequence[Measured]) -> list[Measured]:
+    """The same arms, each with the mean of its own variance of training and that of all; for networks alike in kind.
+
+    Arms of a single unit have no variance of their own and stay as they are.
+    """
+    macro = {name: _moderated([arm.macro[name] for arm in arms]) for name in METRICS}
+    by_class = [_moderated(list(column)) for column in zip(*(arm.class_auc for arm in arms), strict=True)]
+    return [
+        replace(
+            arm,
+            macro={name: scores[place] for name, scores in macro.items()},
+            class_auc=tuple(column[place] for column in by_class),
+        )
+        for place, arm in enumerate(arms)
+    ]
+
+
+def _moderated(arms: Sequence[Scores]) -> list[Scores]:
+    known = [arm for arm in arms if not math.isnan(arm.training)]
+    if len(known) < 2:
+        return list(arms)
+    common = float(np.average([arm.training for arm in known], weights=[arm.freedom for arm in known]))
+    gain = min(len(known) / 2, MOST_GAIN)
+    return [
+        arm
+        if math.isnan(arm.training)
+        else replace(arm, training=(arm.training + common) / 2, freedom=gain * arm.freedom)
+        for arm in arms
+    ]
 
 
 def interval(measured: Measured, metric: str) -> Interval:
@@ -172,7 +236,7 @@ def _interval(scores: Scores, sides: Sequence[int]) -> Interval:
     value, of_patients, of_training = scores.value, scores.patients_error(), scores.training_error()
     if math.isnan(value):
         raise Unscorable("the figure is of a class without a positive or without a negative record.")
-    error, freedom = _together(of_patients, of_training, patients_freedom(sides), len(scores.values) - 1)
+    error, freedom = _together(of_patients**2, patients_freedom(sides), [(1.0, scores)])
     if value in (0.0, 1.0):
         edge = ((1 - LEVEL) / 2) ** (1 / min(side for side in sides if side))
         low, high = (edge, 1.0) if value else (0.0, 1 - edge)
@@ -197,49 +261,30 @@ def patients_freedom(sides: Sequence[int]) -> float:
 def contrast(parts: Sequence[tuple[float, Measured]], metric: str) -> Difference:
     """A weighted sum of one macro figure over arms, such as 1 times one less 1 times another, with interval and p-value.
 
-    The variance of training is that of `training_error`.
-    """
-    value = sum(weight * arm.macro[metric].value for weight, arm in parts)
-    shifts = sum(weight * arm.macro[metric].shifts.mean(axis=0) for weight, arm in parts)
-    freedom = patients_freedom(parts[0][1].sides)
-    return student(float(value), float(np.std(shifts, ddof=1)), freedom, *training_error(parts, metric))
-
-
-def training_error(parts: Sequence[tuple[float, Measured]], metric: str) -> tuple[float, int]:
-    """What training again would add to the standard error of a contrast, and its degrees of freedom; NaN where unknown.
-
-    Where all arms have the same units, unit is set against unit; otherwise training varies in each arm by itself.
+    Student's, with two-sided p-value, from the same variances as `interval`. Arms are trained by themselves.
     """
     scores = [(weight, arm.macro[metric]) for weight, arm in parts]
-    if len({arm.units for _, arm in parts}) == 1:
-        values = np.asarray(sum(weight * one.values for weight, one in scores))
-        return Scores(values, np.empty(0)).training_error(), len(values) - 1
-    errors = [abs(weight) * one.training_error() for weight, one in scores]
-    known = [error for error in errors if not math.isnan(error)]
-    freedom = sum(len(one.values) - 1 for _, one in scores)
-    return (math.sqrt(sum(error**2 for error in known)) if known else math.nan), freedom
-
-
-def student(value: float, of_patients: float, freedom: float, of_training: float, training_freedom: int) -> Difference:
-    """A difference with its Student interval and two-sided p-value from its two standard errors."""
-    error, together = _together(of_patients, of_training, freedom, training_freedom)
-    reach = _quantile(together) * error
+    value = float(sum(weight * one.value for weight, one in scores))
+    moved = np.asarray(sum(weight * one.parts.mean(axis=0) for weight, one in scores))
+    error, freedom = _together(float((moved**2).sum()), patients_freedom(parts[0][1].sides), scores)
+    reach = _quantile(freedom) * error
     if error > 0:
-        p = 2 * float(stats.t.sf(abs(value) / error, together))
+        p = 2 * float(special.stdtr(freedom, -abs(value) / error))
     else:
         p = 0.0 if value else 1.0
     return Difference(value, max(-1.0, value - reach), min(1.0, value + reach), p)
 
 
-def _together(of_patients: float, of_training: float, first: float, second: float) -> tuple[float, float]:
-    """The joint standard error and its degrees of freedom (Satterthwaite 1946)."""
-    one, other = of_patients**2, 0.0 if math.isnan(of_training) else of_training**2
-    total = one + other
+def _together(of_patients: float, patients_freedom: float, arms: Sequence[tuple[float, Scores]]) -> tuple[float, float]:
+    """The joint standard error of a weighted sum of arms and its degrees of freedom (Satterthwaite 1946)."""
+    known = [(weight**2, arm) for weight, arm in arms if weight and not math.isnan(arm.training)]
+    total = of_patients + sum(square * arm.training_variance() for square, arm in known)
     if total == 0:
-        return 0.0, max(1.0, first)
-    parts = one**2 / max(1.0, first) + (other**2 / max(1.0, second) if other else 0.0)
+        return 0.0, max(1.0, patients_freedom)
+    parts = of_patients**2 / max(1.0, patients_freedom)
+    parts += sum((square * arm.estimated()) ** 2 / max(1.0, arm.freedom) for square, arm in known)
     return math.sqrt(total), max(1.0, total**2 / parts)
 
 
 def _quantile(freedom: float) -> float:
-    return float(stats.t.ppf((1 + LEVEL) / 2, freedom))
+    return float(special.stdtrit(freedom, (1 + LEVEL) / 2))

@@ -9,8 +9,8 @@ import numpy as np
 from ecgenough.errors import EcgenoughError
 from ecgenough.scoring.intervals import RESAMPLES
 from ecgenough.scoring.metrics import METRICS, Unscorable
-from ecgenough.scoring.repeated import Interval, Measured, class_interval, interval, measure_units
-from ecgenough.studies.contrasts import AUC, Asked, Comparison, compare
+from ecgenough.scoring.repeated import AUC, Interval, Measured, class_interval, interval, measure_units, moderated
+from ecgenough.studies.contrasts import Asked, Comparison, compare
 from ecgenough.studies.learning_curve import LearningCurve, learning_curve
 from ecgenough.studies.questions import SCRATCH, Arm, Question, ask
 from ecgenough.studies.results import Cell, Results
@@ -100,9 +100,7 @@ def analyse(results: Results, resamples: int = RESAMPLES) -> tuple[Analysis, ...
 
 
 def _analysis(question: Question, cells: Sequence[Cell], resamples: int) -> Analysis:
-    measured = {
-        (arm.name, arm.size): _measured(question, arm, resamples) for arms in question.sized.values() for arm in arms
-    }
+    measured = _all_measured(question, resamples)
     compared = {arm.name: measured[arm.name, arm.size] for arm in question.arms}
     order = sorted(question.arms, key=lambda arm: -compared[arm.name].macro[AUC].value)
     comparisons = [one for metric in COMPARED for one in _comparisons(question, order, compared, metric)]
@@ -118,8 +116,24 @@ def _analysis(question: Question, cells: Sequence[Cell], resamples: int) -> Anal
     return Analysis(question, tuple(cells), standings, tuple(comparisons), curves, shown)
 
 
-def _measured(question: Question, arm: Arm, resamples: int) -> Measured:
-    return measure_units({key: question.unit(arm, key) for key in arm.units}, question.patients, resamples=resamples)
+def _all_measured(question: Question, resamples: int) -> dict[tuple[str, int | None], Measured]:
+    """The figures of every arm at every size; networks at the same size lend each other how much training varies."""
+    arms = [arm for sizes in question.sized.values() for arm in sizes]
+    measured = {(arm.name, arm.size): measure(question, arm, resamples) for arm in arms}
+    for size in {arm.size for arm in arms}:
+        alike = [(arm.name, arm.size) for arm in arms if arm.size == size and arm.is_network]
+        measured |= zip(alike, moderated([measured[key] for key in alike]), strict=True)
+    return measured
+
+
+def measure(question: Question, arm: Arm, resamples: int) -> Measured:
+    """The figures of one arm by itself."""
+    return measure_units(
+        {key: question.unit(arm, key) for key in arm.units},
+        question.patients,
+        resamples=resamples,
+        test_to_train=arm.test_to_train,
+    )
 
 
 def _standing(

@@ -1,6 +1,7 @@
 """One piece of a study's work, in whichever process: a source to be learned, or a cell to be trained and tested."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stderr
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import torch
 
 from ecgenough import networks
 from ecgenough.errors import EcgenoughError
+from ecgenough.learning.watching import Watcher
 from ecgenough.model import Model
 from ecgenough.networks.contract import parameter_count
 from ecgenough.signals.batches import crop_samples
@@ -35,10 +37,12 @@ from ecgenough.studies.cell_folders import (
     write_predictions,
 )
 from ecgenough.studies.claims import claimed
-from ecgenough.studies.plan import BASELINE, Cell, Pretraining
+from ecgenough.studies.plan import BASELINE, Cell, Pretraining, described
 from ecgenough.studies.resampling import divided
 from ecgenough.studies.splits import split_rows
+from ecgenough.studies.tracking import Under, open_trackers
 
+TRACKED = "tracked"  # below a study's folder
 ELSEWHERE = "elsewhere"  # another process has it now
 Figures = dict[str, Any]
 
@@ -48,7 +52,7 @@ class Place:
     """What every process of a study must know: where it is written, where the stores are, on what it computes.
 
     `began` is when the engine started, in seconds of the epoch: what failed since is not tried again. `threads` bounds
-    a process on the CPU, 0 leaves PyTorch's own choice.
+    a process on the CPU, 0 leaves PyTorch's own choice. `track` names what else shows the trainings.
     """
 
     out: Path
@@ -57,6 +61,7 @@ class Place:
     threads: int
     began: float
     keep_models: bool
+    track: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,10 +124,22 @@ def _said_aside(folder: Path) -> Iterator[None]:
 
 
 _opened = lru_cache(maxsize=8)(Store.open)  # once a process
+_trackers = lru_cache(maxsize=1)(open_trackers)
+
+
+def _shown(work: Cell | Pretraining, place: Place) -> list[Watcher]:
+    """The study's trackers, told of this work under its own name; what they write stays when its folder is cleared."""
+    folder = place.out / TRACKED / f"{_as_name(described(work))}-{work.fingerprint[:6]}"
+    return [Under(tracker, folder, place.out.name) for tracker in _trackers(place.track)]
+
+
+def _as_name(words: str) -> str:
+    return re.sub(r"[^\w.=+]+", "-", words)
 
 
 def _learn(work: Pretraining, place: Place) -> None:
-    runs.train(_opened(place.stores[work.store]), work.recipe, source_folder(place.out, work.fingerprint), place.device)
+    out, watchers = source_folder(place.out, work.fingerprint), _shown(work, place)
+    runs.train(_opened(place.stores[work.store]), work.recipe, out, place.device, watchers)
 
 
 def _run(cell: Cell, place: Place) -> None:
@@ -140,18 +157,22 @@ def _run(cell: Cell, place: Place) -> None:
 
 def _run_network(cell: Cell, store: Store, place: Place) -> tuple[list[Path], Figures]:
     run = working_folder(place.out, cell.fingerprint) / "run"
-    if cell.pretrained:
+    watchers = _shown(cell, place)
+    if cell.model:
+        runs.transfer(cell.model, store, cell.recipe, run, place.device, watchers)
+    elif cell.pretrained:
         source = source_folder(place.out, cell.pretrained)
         if not _is_learned(source):
             failed = failure_of(source / FAILURE) or {"reason": "it has not been learned."}
             raise EcgenoughError(f"its source {cell.source} is not there: {failed['reason']}")
-        runs.transfer(source, store, cell.recipe, run, place.device)
+        runs.transfer(source, store, cell.recipe, run, place.device, watchers)
     else:
-        runs.train(store, cell.recipe, run, place.device)
+        runs.train(store, cell.recipe, run, place.device, watchers)
     model = Model.load(run)
     runs.evaluate(model, store, run / "test", task_name=cell.task, device=place.device)
     parameters = parameter_count(model.network)
-    trained = json.loads((run / "transfer.json").read_text())["trained_parameters"] if cell.pretrained else parameters
+    about = run / "transfer.json"
+    trained = json.loads(about.read_text())["trained_parameters"] if about.exists() else parameters
     figures = {
         "seconds": round(float(pd.read_csv(run / "log.csv")["seconds"].sum()), 2),
         "parameters": parameters,

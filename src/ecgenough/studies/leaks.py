@@ -5,10 +5,11 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from ecgenough.errors import WrongRequest
+from ecgenough.model import Model
 from ecgenough.signals.store import Store
 from ecgenough.studies.plan import Plan, Pretraining
 from ecgenough.studies.resampling import doubled_waveforms
-from ecgenough.studies.splits import split_rows
+from ecgenough.studies.splits import refuse_overlap, split_rows
 from ecgenough.studies.study import Published
 
 
@@ -18,6 +19,12 @@ def refuse_shared_waveforms(plan: Plan, stores: Mapping[str, Store]) -> None:
     pairs = {(cell.pretrained, cell.store, cell.target): cell for cell in plan.cells if cell.pretrained}
     for (fingerprint, key, target), cell in pairs.items():
         _refuse_shared(pretrainings[fingerprint], stores, stores[key], cell.task, target)
+
+
+def refuse_known_records(plan: Plan, stores: Mapping[str, Store]) -> None:
+    """Raise WrongRequest naming the first record or patient of a target that a source which is a model has learned from."""
+    for model, key, task in {(cell.model, cell.store, cell.task): None for cell in plan.cells if cell.model}:
+        refuse_overlap(Model.load(model), stores[key], task)
 
 
 def doubled_records(plan: Plan, stores: Mapping[str, Store]) -> Iterator[str]:

@@ -11,8 +11,7 @@ import numpy as np
 
 from ecgenough.scoring.metrics import Floats
 from ecgenough.scoring.power_law import FEWEST_SIZES, PowerLaw
-from ecgenough.scoring.repeated import Interval, Measured, interval
-from ecgenough.studies.contrasts import AUC
+from ecgenough.scoring.repeated import AUC, Interval, Measured, interval
 from ecgenough.studies.questions import Arm
 
 REACH = 4.0  # how many times the largest size is looked ahead

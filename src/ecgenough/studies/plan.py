@@ -4,9 +4,12 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from ecgenough import shipped
 from ecgenough.errors import WrongRequest
+from ecgenough.model import weights_digest
 from ecgenough.recipe import Recipe, Signal, fingerprint
 from ecgenough.studies.listings import Listing, list_collection
 from ecgenough.studies.resampling import Split, shares, splits_of
@@ -37,8 +40,9 @@ class Cell:
     """One training and one test of it. `recipe` says everything; of a baseline's, only task, signal and seed count.
 
     `arm` is what is compared: the same over seeds, repeats, folds, sizes and targets. `pretrained` is the fingerprint
-    of the source it begins from, `source` its name in the study, `learner` the name of the recipe. `expected` are its
-    training, validation and test records as far as planning can tell; `store` is a key of the plan's stores.
+    of the source it begins from, `model` the model where that is one; `source` is its name in the study, `learner` the
+    name of the recipe. `expected` are its training, validation and test records as far as planning can tell; `store` is
+    a key of the plan's stores.
     """
 
     fingerprint: str
@@ -56,6 +60,7 @@ class Cell:
     resampling: Published | Folds
     expected: tuple[int, int, int]
     pretrained: str = ""
+    model: str = ""
 
 
 @dataclass(frozen=True)
@@ -67,6 +72,15 @@ class Plan:
     pretrainings: tuple[Pretraining, ...]
     stores: dict[str, tuple[Collection, Signal]]
     notes: tuple[str, ...]
+
+
+def described(work: Cell | Pretraining) -> str:
+    """A cell or source in words."""
+    if isinstance(work, Pretraining):
+        return f"source {work.source}, {work.network}"
+    size = f", {work.split.size:,} records" if work.split.size is not None else ""
+    where = f"repeat {work.split.repeat}, fold {work.split.fold}"
+    return f"{work.target}, {work.arm}, seed {work.recipe.seed}, {where}{size}"
 
 
 def plan_study(study: Study) -> Plan:
@@ -107,11 +121,12 @@ class _Planner:
     def _plan_arm(self, target: str, collection: Collection, arm: Arm) -> None:
         key, listing = self._listed(collection, arm.recipe.signal)
         began_as = self._pretraining(arm, target, listing) if arm.pretraining else None
+        model = weights_digest(arm.model) if arm.model else None
         for split in self._splits(target, listing):
             for seed in self.study.seeds:
                 recipe = arm.recipe.model_copy(update={"task": listing.task, "seed": seed})
                 cell = Cell(
-                    fingerprint=self._fingerprint(listing, split, recipe=_plain(recipe), pretrained=began_as),
+                    fingerprint=self._fingerprint(listing, split, recipe=_plain(recipe), pretrained=model or began_as),
                     kind=NETWORK,
                     arm=arm.name,
                     target=target,
@@ -126,6 +141,7 @@ class _Planner:
                     resampling=self.study.resampling,
                     expected=self._parts(listing, split.size),
                     pretrained=began_as or "",
+                    model=_at(arm.model),
                 )
                 self._add(cell)
 
@@ -216,6 +232,11 @@ class _Planner:
         dealt = self.study.resampling.model_dump(mode="json", exclude={"repeats"})
         place = {"repeat": split.repeat, "fold": split.fold, "size": split.size}
         return fingerprint({"format": FORMAT, "target": listing.identity, "dealt": dealt, **place, **decided})
+
+
+def _at(model: str) -> str:
+    """A shipped model's name, or a folder from the root: workers may stand elsewhere."""
+    return model if not model or shipped.folder(model) else str(Path(model).resolve())
 
 
 def _store_key(collection: Collection, signal: Signal) -> str:

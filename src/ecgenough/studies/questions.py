@@ -8,8 +8,8 @@ from functools import cached_property
 import numpy as np
 
 from ecgenough.errors import EcgenoughError
-from ecgenough.scoring.metrics import Predictions
-from ecgenough.scoring.repeated import Fold, Unit
+from ecgenough.scoring.folds import Fold, Unit
+from ecgenough.scoring.metrics import Predictions, Unscorable
 from ecgenough.studies.results import Answers, Cell, Results
 
 SCRATCH = "scratch"
@@ -62,6 +62,16 @@ class Arm:
         """The mean number of training records of the cells that state it; the size where none does."""
         stated = [cell.train_records for cell in self.cells if cell.train_records is not None]
         return float(np.mean(stated)) if stated else self.size
+
+    @property
+    def test_to_train(self) -> float:
+        """Test records for each training record, which counts where splits are repeated; 0 of a single split."""
+        if len({repeat for _, repeat in self.units}) < 2:
+            return 0.0
+        if self.train_records is None:
+            raise Unscorable("repeated splits cannot be judged without train_records, which cells.csv does not state.")
+        tested = [len(answers.records) for unit in self.units.values() for _, answers in unit.values()]
+        return float(np.mean(tested)) / self.train_records
 
     @property
     def why_incomplete(self) -> str:

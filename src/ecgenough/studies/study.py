@@ -16,8 +16,10 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from ecgenough import baselines, networks
 from ecgenough.complaints import first_complaint
 from ecgenough.errors import WrongRequest
+from ecgenough.model import Model
 from ecgenough.recipe import Count, Recipe, Section, change_setting, load_recipe
 from ecgenough.settings import read_settings, shipped_names
+from ecgenough.studies.runs import recipe_for_transfer
 
 FOLDER = "study_files"  # of the package
 SCRATCH = "scratch"
@@ -50,15 +52,23 @@ class Collection(Section):
 
     @model_validator(mode="after")
     def _says_which(self) -> Self:
-        if (self.data is None) == (self.simulate is None):
+        model = getattr(self, "model", None)
+        if model is not None:
+            if further := [name for name, value in self if value and name != "model"]:
+                raise ValueError(f"a model has been trained already; leave out {further[0]}")
+        elif (self.data is None) == (self.simulate is None):
             raise ValueError("say which records: data, a known name or a manifest, or else simulate")
         return self
 
 
 class Source(Collection):
-    """What networks learn first. `set` changes the network's recipe for that."""
+    """What networks learn first; `set` changes the network's recipe for that.
+
+    Or `model`, a shipped model's name or a model's or run's folder, which is carried over as it is, beside the networks.
+    """
 
     set: Changes = Field(default_factory=dict)
+    model: str | None = None
 
 
 class Learner(Section):
@@ -101,7 +111,7 @@ class Study(Section):
     title: str = ""
     sources: dict[str, Source] = Field(default_factory=dict)
     targets: Annotated[dict[str, Collection], Field(min_length=1)]
-    networks: Annotated[dict[str, Learner], Field(min_length=1)]
+    networks: dict[str, Learner] = Field(default_factory=dict)
     on_target: Learner | None = None
     modes: Annotated[tuple[Mode, ...], Field(min_length=1)] = ("scratch", "frozen", "full")
     vary: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
@@ -124,6 +134,8 @@ class Study(Section):
             raise ValueError("modes other than scratch need sources; name one, or set modes: [scratch]")
         if self.sources and self.modes == (SCRATCH,):
             raise ValueError("sources are of no use to modes: [scratch]; leave them out, or add frozen or full")
+        if not self.networks and not any(source.model for source in self.sources.values()):
+            raise ValueError("name networks to be compared, or a source that is a model")
         return self
 
     @classmethod
@@ -148,7 +160,11 @@ class Study(Section):
             _refuse_fixed(self.on_target.set, "on_target.set")
         for name, source in self.sources.items():
             _refuse_fixed(source.set, f"sources.{name}.set")
-        return tuple(arm for network in self.networks for arm in self._arms_of(network))
+        networks = [arm for network in self.networks for arm in self._arms_of(network)]
+        return (
+            *networks,
+            *(arm for name, source in self.sources.items() if source.model for arm in self._carried(name)),
+        )
 
     def _arms_of(self, network: str) -> "Iterator[Arm]":
         """The arms of one network: each variant from scratch, then carried over from each source in each mode."""
@@ -167,11 +183,25 @@ class Study(Section):
                 scratch = learned.model_copy(update={"transfer": None})
                 yield Arm(f"{name} {SCRATCH}", network, learner.recipe, SCRATCH, "", scratch, None)
             for source, about in self.sources.items():
+                if about.model:
+                    continue
                 pretraining = recipe.with_changes(_as_texts(about.set))
                 for mode in carried:
                     whole = f"{name} {mode} from {source}" if len(self.sources) > 1 else f"{name} {mode}"
                     changed = learned.with_changes([f"transfer.mode={mode}"])
                     yield Arm(whole, network, learner.recipe, mode, source, changed, pretraining)
+
+    def _carried(self, source: str) -> "Iterator[Arm]":
+        """The arms of a source that is a model: each variant of how it goes on learning, in each mode."""
+        learner = self.on_target or Learner(recipe="transfer")
+        _refuse_fixed(self.vary, "vary", f"source {source}, which is a model")
+        model = str(self.sources[source].model)
+        for variant in _variants(self.vary):
+            recipe = recipe_for_transfer(Model.load(model), _recipe_of(learner).with_changes(_as_texts(variant)))
+            name = " ".join([source, *(f"{key}={_short(value)}" for key, value in variant.items())])
+            for mode in (mode for mode in self.modes if mode != SCRATCH):
+                changed = recipe.with_changes([f"transfer.mode={mode}"])
+                yield Arm(f"{name} {mode}", source, learner.recipe, mode, source, changed, None, model)
 
 
 @dataclass(frozen=True)
@@ -179,7 +209,7 @@ class Arm:
     """One of the configurations compared; `name` tells it from the others, whatever the seed, repeat, fold and target.
 
     `network` is the study's name for it, `learner` the recipe's. `pretraining` is how its source is learned, None from
-    scratch. Task and seed are not in the recipes yet.
+    scratch, and None too where it is the model `model`. Task and seed are not in the recipes yet.
     """
 
     name: str
@@ -189,6 +219,7 @@ class Arm:
     source: str
     recipe: Recipe
     pretraining: Recipe | None
+    model: str = ""
 
 
 def shipped_studies() -> tuple[str, ...]:
@@ -221,11 +252,16 @@ def _check_recipe(recipe: Recipe, where: str) -> None:
         raise WrongRequest(f'study key "{where}": its recipe pretrains without labels, which a study cannot do.')
 
 
-def _refuse_fixed(changes: Changes, where: str) -> None:
+def _refuse_fixed(changes: Iterable[str], where: str, owner: str = "") -> None:
     """What a network is and is shown must be the same on source and target."""
     key = next((key for key in changes if key.split(".")[0] in FIXED), None)
     if key is not None:
-        raise WrongRequest(f'study key "{where}": {key} belongs to the networks; set it there, or vary it.')
+        way_out = (
+            f"belongs to {owner}; leave one of the two out"
+            if owner
+            else "belongs to the networks; set it there, or vary it"
+        )
+        raise WrongRequest(f'study key "{where}": {key} {way_out}.')
 
 
 def _recipe_of(learner: Learner) -> Recipe:

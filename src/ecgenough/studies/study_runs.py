@@ -18,9 +18,9 @@ from ecgenough.studies.cell_folders import CELLS, FAILED, row_of, write_table
 from ecgenough.studies.cell_runs import ELSEWHERE, Outcome, Place, is_done
 from ecgenough.studies.claims import claimed
 from ecgenough.studies.engines import Engine, Work
-from ecgenough.studies.leaks import doubled_records, refuse_shared_waveforms
+from ecgenough.studies.leaks import doubled_records, refuse_known_records, refuse_shared_waveforms
 from ecgenough.studies.listings import prepared
-from ecgenough.studies.plan import Cell, Plan, Pretraining, plan_study
+from ecgenough.studies.plan import Plan, Pretraining, described, plan_study
 from ecgenough.studies.study import Study
 
 STUDY, NOTES, DATA, STORES = "study.yaml", "notes.txt", "data", "stores"
@@ -36,13 +36,20 @@ class Summary:
 
 
 def run_study(
-    study: Study, out: Path, engine: Callable[[int], Engine], *, device: str = "auto", stores: Path | None = None
+    study: Study,
+    out: Path,
+    engine: Callable[[int], Engine],
+    *,
+    device: str = "auto",
+    stores: Path | None = None,
+    track: Sequence[str] = (),
 ) -> Summary:
     """Do every cell of `study` that is not done in folder `out`; `engine` is made for a number of pieces of work.
 
     A killed study goes on where it was, a finished one is left alone, and one whose file has changed keeps the cells
-    that have not. Cells that failed earlier are tried again. Raises WrongRequest for another study's folder, for data
-    that is not there, and for a target's recording that a source would learn from.
+    that have not. Cells that failed earlier are tried again. `track` names trackers that show every training. Raises
+    WrongRequest for another study's folder, for data that is not there, and for a target's recording that a source
+    would learn from or has learned from.
     """
     out = out.resolve()
     plan = plan_study(study)
@@ -56,6 +63,7 @@ def run_study(
         threads=threads_each(plan, device),
         began=time.time(),
         keep_models=study.keep_models,
+        track=tuple(track),
     )
     with closing(engine(len(plan.cells))) as running:
         _Progress(plan, place, running).to_the_end()
@@ -102,6 +110,7 @@ def _prepare(plan: Plan, out: Path, stores: Path | None) -> dict[str, Store]:
         for key, (collection, signal) in plan.stores.items()
     }
     refuse_shared_waveforms(plan, opened)
+    refuse_known_records(plan, opened)
     for key in {cell.store for cell in plan.cells if cell.arm == "intervals" and not is_done(cell, out)}:
         measurements(opened[key])
     return opened
@@ -152,20 +161,13 @@ class _Progress:
     def _note(self, work: Work, outcome: Outcome) -> None:
         fate = f"failed: {outcome.reason}" if outcome.status == FAILED else outcome.status
         if isinstance(work, Pretraining):
-            say(f"source {work.source}, {work.network}: {fate}")
+            say(f"{described(work)}: {fate}")
             return
         self.done += 1
         self.rows[work.fingerprint] = row = row_of(self.place.out, work)
         took = f" in {row['seconds']:.1f} s" if row["seconds"] is not None else ""
         say(f"{self.done:,} of {len(self.cells):,}: {described(work)}: {fate}{took}")
         write_table(self.place.out, self.rows.values())
-
-
-def described(cell: Cell) -> str:
-    """A cell in words."""
-    size = f", {cell.split.size:,} records" if cell.split.size is not None else ""
-    where = f"repeat {cell.split.repeat}, fold {cell.split.fold}"
-    return f"{cell.target}, {cell.arm}, seed {cell.recipe.seed}, {where}{size}"
 
 
 def failures(summary: Summary) -> EcgenoughError:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgenough.scoring.folds import Unit
 from ecgenough.scoring.metrics import Unscorable
-from ecgenough.scoring.repeated import Interval, Measured, Unit, interval, measure_units
-from ecgenough.studies.contrasts import AUC
+from ecgenough.scoring.repeated import AUC, Interval, Measured, interval, measure_units
 from ecgenough.studies.questions import Arm, Question, UnitKey
 from ecgenough.studies.results import Answers
 
@@ -73,7 +73,7 @@ def _measured(question: Question, arm: Arm, rows: Rows) -> Measured | None:
         units[key] = tuple(question.fold(cell, answers) for cell, answers in taken if len(answers.records))
     if not all(units.values()):
         return None
-    return measure_units(units, question.patients, resamples=RESAMPLES)
+    return measure_units(units, question.patients, resamples=RESAMPLES, test_to_train=arm.test_to_train)
 
 
 def _figure(measured: Measured | None) -> Interval | None:

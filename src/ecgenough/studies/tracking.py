@@ -8,6 +8,7 @@ import json
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
@@ -83,6 +84,26 @@ class Beside:
             say(f"{self.name} has failed and is left out from here on; the training goes on: {reason}")
 
 
+class Under:
+    """A tracker that is told of trainings as if they were in `folder`, as part of `group`; their own are cleared away."""
+
+    def __init__(self, tracker: Watcher, folder: Path, group: str) -> None:
+        self.tracker, self.folder, self.group = tracker, folder, group
+
+    def begin(self, beginning: Beginning) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.tracker.begin(replace(beginning, folder=self.folder, group=self.group))
+
+    def epoch(self, figures: Figures) -> None:
+        self.tracker.epoch(figures)
+
+    def end(self, metrics: Mapping[str, Any]) -> None:
+        self.tracker.end(metrics)
+
+    def broken_off(self, reason: str) -> None:
+        self.tracker.broken_off(reason)
+
+
 class TensorBoard:
     """Event files in `tensorboard` inside the run's folder: tensorboard --logdir RUNS."""
 
@@ -142,6 +163,8 @@ class MlFlow:
         for key, value in flat(beginning.recipe).items():
             self._client.log_param(self._run, key, value)
         self._client.set_tag(self._run, "folder", str(beginning.folder))
+        if beginning.group:
+            self._client.set_tag(self._run, "group", beginning.group)
         self._client.set_tag(self._run, "dataset", str(beginning.data.get("dataset", "")))
         self._client.set_tag(self._run, "records", json.dumps(beginning.data.get("records", {})))
 
@@ -174,7 +197,7 @@ class WeightsAndBiases:
             project=os.environ.get("WANDB_PROJECT", "ecgenough"),
             dir=str(beginning.folder),
             name=beginning.folder.name,
-            group=beginning.folder.resolve().parent.name,
+            group=beginning.group or beginning.folder.resolve().parent.name,
             id=run,
             resume="allow",
             config={"recipe": flat(beginning.recipe), "data": dict(beginning.data)},
