@@ -49,7 +49,7 @@ Files = Iterator[tuple[str, bytes]]
 @cache
 def broken_files() -> dict[str, bytes]:
     """All of them, by file name. Some are whole, but unusual: those are named "odd-..."."""
-    return dict([*_cut_off(), *_lying(), *_nested(), *_explosive(), *_odd(), *_foreign()])
+    return dict([*_cut_off(), *_wrong_checksums(), *_lying(), *_nested(), *_explosive(), *_odd(), *_foreign()])
 
 
 def _cut_off() -> Files:
@@ -60,6 +60,16 @@ def _cut_off() -> Files:
     header = b"cut 12 500 1000\n" + b"".join(b"cut.dat 16 1000/mV 16 0 0 0 0 %s\n" % s.encode() for s in STANDARD_LEADS)
     yield "cut.hea", header
     yield "cut.dat", bytes(2 * 12 * 900)
+
+
+def _wrong_checksums() -> Files:
+    """Whole files of which one byte was changed, where the format has a checksum that tells."""
+    for name in ("scp", "npz"):
+        content = bytearray(sample(name, 200)[0])
+        content[len(content) // 2] ^= 1
+        yield f"checksum-{name}.{ENDINGS[name]}", bytes(content)
+    yield "checksum.hea", b"checksum 1 500 100\nchecksum.dat 16 200/mV 16 0 0 77 0 I\n"
+    yield "checksum.dat", bytes(2 * 100)
 
 
 def _lying() -> Files:
@@ -110,6 +120,9 @@ def _nested() -> Files:
     yield "nested.dcm", dicom(counts_of(1, 9), 2.5, 500, ("I",))[:400] + (sequence + item) * 20_000
     yield "nested.hea", b"nested/2 1 500 200\nnested 100\nnested 100\n"
     yield "nested-json.json", b"[" * 1_000_000
+    yield "nested-itself.hea", b"nested-itself/2 1 500 200\nnested-itself 100\nnested-itself 100\n"
+    yield "nested-gaps.hea", b"nested-gaps/1 1 500 200\n~ 200\n"
+    yield "nested.mat", _matlab_of(_nested_cells(5000))
 
 
 def _explosive() -> Files:
@@ -135,12 +148,12 @@ def _explosive() -> Files:
     yield "newlines.xml", b"<RestingECG>" + b"\n" * (8 * MEBIBYTE) + b"</RestingECG>"
     yield "elements.xml", b"<RestingECG>" + b"<a/>" * 210_000 + b"</RestingECG>"
     yield "attributes.xml", b"<RestingECG %s/>" % b" ".join(b'a%d="1"' % i for i in range(200_000))
-    head, zeros = _deflated_head(), zlib.compressobj(9, zlib.DEFLATED, -15)
-    yield "bomb.dcm", head + b"".join(zeros.compress(bytes(MEBIBYTE)) for _ in range(70)) + zeros.flush()
+    yield "bomb.dcm", _deflated_head() + _zeros_packed(70, -15)
     yield "bomb.npz", _bomb()
     honest = _bomb(8)
     at = honest.rindex(b"PK\x01\x02")
     yield "bomb-hidden.npz", honest[: at + 24] + struct.pack("<I", 1000) + honest[at + 28 :]
+    yield "bomb.mat", _matlab_of(_compressed(_zeros_packed(70)))
     codes = b"\0" * 250_000  # 10-bit codes of one letter: each may stand for a longer and longer run
     yield "bomb-lzw.xml", _philips_of(struct.pack("<iHh", len(codes), 0, 0) + codes)
     # A column of 300 million equal numbers takes a few kilobytes of Parquet.
@@ -246,6 +259,27 @@ def _bomb(mebibytes: int = 2100) -> bytes:
     at = content.rindex(b"PK\x01\x02")
     content[at + 24 : at + 28] = struct.pack("<I", mebibytes * MEBIBYTE)
     return bytes(content)
+
+
+def _zeros_packed(mebibytes: int, window: int = 15) -> bytes:
+    packer = zlib.compressobj(9, zlib.DEFLATED, window)
+    return b"".join(packer.compress(bytes(MEBIBYTE)) for _ in range(mebibytes)) + packer.flush()
+
+
+def _compressed(packed: bytes) -> bytes:
+    return struct.pack("<II", 15, len(packed)) + packed
+
+
+def _matlab_of(elements: bytes) -> bytes:
+    return b"MATLAB 5.0 MAT-file".ljust(124) + struct.pack("<H", 0x0100) + b"IM" + elements
+
+
+def _nested_cells(depth: int) -> bytes:
+    """A cell in a cell in a cell: the heads of all, each with the size of what is in it."""
+    about = struct.pack("<IIII", 6, 8, 1, 0) + struct.pack("<IIii", 5, 8, 1, 1) + struct.pack("<II", 1, 0)
+    named = about[:-8] + struct.pack("<I4s", 3 << 16 | 1, b"ECG\0")
+    heads = [struct.pack("<II", 14, (len(about) + 8) * (depth - level) - 8) for level in range(depth)]
+    return b"".join(head + (about if level else named) for level, head in enumerate(heads))
 
 
 def _deflated_head() -> bytes:

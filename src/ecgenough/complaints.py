@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from ecgenough.errors import closest
+from ecgenough.errors import closest, quoted
 
 Model = type[BaseModel]
 
@@ -56,12 +56,12 @@ def first_complaint(error: ValidationError, model: Model, where: str) -> str:
     depth = max(len(place.path) for place, _ in alike)
     told = [one for one in alike if len(one[0].path) == depth]
     place, found = told[0]
-    subject = f'{where} key "{place.key}"'
+    subject = f"{where} key {quoted(place.key, 120)}"
     match found["type"]:
         case "extra_forbidden":
             return f"{subject} {_unknown(place)}"
         case "missing" if isinstance(place.path[-1], int):
-            listed = f'{where} key "{".".join(map(str, place.path[:-1]))}"'
+            listed = f"{where} key {quoted('.'.join(map(str, place.path[:-1])), 120)}"
             return f"{listed} has too few values; it must have {max(int(one[0].path[-1]) for one in told) + 1}."
         case "missing":
             return f"{subject} is missing."
@@ -103,7 +103,7 @@ def _wrong_kind(place: Place, found: ErrorDetails) -> str:
     if found["type"] == "union_tag_not_found":
         kinds = [str(one.model_fields[discriminator].default) for one in place.others]
         return f"{key} is missing; it must be one of {', '.join(kinds)}."
-    return f'{key} is "{found["ctx"]["tag"]}"; {_choices(found["ctx"]["tag"], _options(found))}'
+    return f"{key} is {quoted(str(found['ctx']['tag']))}; {_choices(found['ctx']['tag'], _options(found))}"
 
 
 def _choices(value: Any, options: Sequence[str]) -> str:
@@ -132,7 +132,10 @@ def _demand(place: Place, found: ErrorDetails) -> str:
 
 def _shown(value: Any) -> str:
     """A value as YAML has it, and not too much of it."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text = json.dumps(value, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):  # keys that JSON does not have, or a list that holds itself
+        text = f"a {type(value).__name__}"
     return text if len(text) <= 60 else f"{text[:59]}…"
 
 

@@ -3,11 +3,20 @@
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
+LONGEST = 800  # characters of a message
+
 
 class EcgenoughError(Exception):
-    """The work failed. The message is one sentence a user can act on; the command line exits with `status`."""
+    """The work failed. The message is one sentence a user can act on; the command line exits with `status`.
+
+    What it quotes may come from anywhere: a message is one line without control characters, and not too long.
+    """
 
     status = 1
+
+    def __init__(self, sentence: str = "") -> None:
+        line = printable(sentence)
+        super().__init__(line if len(line) <= LONGEST else f"{line[:500]} … {line[-200:]}")
 
 
 class WrongRequest(EcgenoughError, ValueError):
@@ -43,3 +52,14 @@ def few(names: Sequence[str], most: int = 12) -> str:
     """Names as a sentence has room for them: the first ones, and how many more there are."""
     rest = len(names) - most
     return f"{', '.join(names[:most])} and {rest} more" if rest > 1 else ", ".join(names)
+
+
+def printable(text: str) -> str:
+    """Text from anywhere as one line that can be shown: what a terminal or a log would act on becomes a space."""
+    return text if text.isprintable() else "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def quoted(text: str, most: int = 60) -> str:
+    """Text out of a file, made safe for an error: printable characters only, and not too many."""
+    short = text if len(text) <= most else text[: most - 1] + "…"
+    return '"' + "".join(letter if letter.isprintable() else "?" for letter in short) + '"'

@@ -3,7 +3,8 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from scipy.special import expit
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from ecgenough import networks, shipped
 from ecgenough.datasets.joint import columns_by_task, joint_name, own_class, part_names
@@ -226,9 +228,13 @@ class Model:
         classes = tuple(card["classes"])
         if {len(card[name]) for name in ("titles", "thresholds")} != {len(classes)}:
             raise ValueError("it needs one title and one threshold for each class")
-        network = networks.build(
-            recipe.network.name, leads=len(recipe.signal.leads), classes=max(len(classes), 1), **recipe.network.options
-        )
+        with _no_larger_than(tensors):
+            network = networks.build(
+                recipe.network.name,
+                leads=len(recipe.signal.leads),
+                classes=max(len(classes), 1),
+                **recipe.network.options,
+            )
         network.load_state_dict(tensors)
         return cls(
             network=network.to(device).eval(),
@@ -243,6 +249,27 @@ class Model:
             seen=seen,
             seen_patients=seen_patients,
         )
+
+
+@contextmanager
+def _no_larger_than(tensors: Mapping[str, torch.Tensor]) -> Iterator[None]:
+    """Stop what is built meanwhile once it holds far more than `tensors`: a card can ask for any width and depth.
+
+    Raises ValueError. Twice as much is allowed, since building may make weights that it then replaces.
+    """
+    most, built = 2 * sum(tensor.numel() for tensor in tensors.values()) + (1 << 16), 0
+
+    def count(_: torch.nn.Module, name: str, weights: torch.Tensor | None) -> None:
+        nonlocal built
+        built += 64 if weights is None else weights.numel() + 64  # a module takes room, however few its weights
+        if built > most + 128 * len(tensors):
+            raise ValueError(f"its recipe's network is larger than its weights (at {name})")
+
+    removable = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        removable.remove()
 
 
 def weights_digest(name_or_folder: str | Path) -> str:

@@ -9,6 +9,8 @@ from typing import TypeVar
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from ecgenough.errors import printable
+
 T = TypeVar("T")
 console = Console(stderr=True)
 SECONDS_BETWEEN_LINES = 10.0
@@ -26,8 +28,8 @@ def hushed(hush: bool = True) -> Iterator[None]:
 
 
 def say(sentence: str) -> None:
-    """One plain line for the person watching; figures and paths included as they are."""
-    console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    """One plain line for the person watching; figures and paths included as they are, control characters not."""
+    console.print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
 
 
 def track(

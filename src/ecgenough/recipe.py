@@ -10,18 +10,22 @@ from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ecgenough.complaints import first_complaint
 from ecgenough.ecg import STANDARD_LEADS, check_leads
-from ecgenough.errors import WrongRequest
-from ecgenough.settings import read_mapping, read_settings, shipped_names
+from ecgenough.errors import WrongRequest, quoted
+from ecgenough.settings import read_mapping, read_settings, read_value, shipped_names
 
 Positive = Annotated[float, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0), "s"]  # the text is the unit, for docs/recipes.md
 Hertz = Annotated[float, Field(gt=0), "Hz"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
+Order = Annotated[int, Field(ge=1, le=12)]  # of a filter: beyond it the coefficients are no longer exact
+
+# What a recipe may ask of one record: a recipe or a model's card may come from anywhere.
+MOST_SAMPLES = 10_000_000  # of a lead: a day at 100 Hz has fewer
 
 
 class Section(BaseModel):
@@ -50,7 +54,7 @@ class BandPass(Section):
     """The lower edge of what passes."""
     high: Hertz = 45.0
     """The upper edge of what passes."""
-    order: Count = 2
+    order: Order = 2
     """Of the filter; run both ways it counts twice."""
     zero_phase: bool = True
     """Run it forward and backward, so that nothing is delayed; false is causal."""
@@ -66,7 +70,7 @@ class LowPassWavelet(Section):
     kind: Literal["low-pass-wavelet"] = "low-pass-wavelet"
     high: Hertz = 50.0
     """The edge of the low-pass."""
-    order: Count = 2
+    order: Order = 2
     """Of the low-pass, which is run both ways."""
     wavelet: str = "db4"
     """A discrete wavelet's name, as PyWavelets spells it."""
@@ -82,7 +86,7 @@ class Signal(Section):
 
     leads: tuple[str, ...] = STANDARD_LEADS
     """Which leads, in this order; III, aVR, aVL and aVF are derived where they are missing."""
-    rate: Hertz = 100.0
+    rate: Annotated[float, Field(gt=0, le=100_000), "Hz"] = 100.0
     """What every recording is resampled to."""
     duration: Seconds = 10.0
     """What every recording is cut or zero-padded to."""
@@ -96,6 +100,12 @@ class Signal(Section):
             raise ValueError("name each lead once, and at least one")
         return check_leads(leads)
 
+    @model_validator(mode="after")
+    def _can_be_held(self) -> Self:
+        if self.rate * self.duration > MOST_SAMPLES:
+            raise ValueError(f"rate times duration is more than {MOST_SAMPLES:,} samples; choose less of one")
+        return self
+
 
 # --- batches: what is done to every record each time it is shown ---------------------------------------------------
 
@@ -107,7 +117,7 @@ class Crop(Section):
     """How long the section is; null is the whole recording."""
     evaluation: Literal["centre", "mean"] = "centre"
     """One section from the centre, or the mean of the logits of several."""
-    crops: Count = 5
+    crops: Annotated[int, Field(ge=1, le=1000)] = 5
     """How many sections the mean is over, spaced evenly."""
 
 
@@ -522,11 +532,8 @@ def _parsed(change: str) -> tuple[str, Any]:
     """The key and the value of `key=value`, the value read as YAML."""
     key, equals, value = change.partition("=")
     if not equals:
-        raise WrongRequest(f'change "{change}" is not of the form key=value, such as training.epochs=5.')
-    try:
-        return key.strip(), yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise WrongRequest(f'change "{change}": the value is not YAML.') from None
+        raise WrongRequest(f"change {quoted(change)} is not of the form key=value, such as training.epochs=5.")
+    return key.strip(), read_value(value, f"change {quoted(change)}: the value")
 
 
 def _put(settings: dict[str, Any], key: str, value: Any, what: str = "recipe") -> None:
@@ -537,7 +544,7 @@ def _put(settings: dict[str, Any], key: str, value: Any, what: str = "recipe") -
         if inner is None:
             inner = place[section] = {}
         if not isinstance(inner, dict):
-            raise WrongRequest(f'{what} key "{key}" is unknown: "{section}" has no keys inside.')
+            raise WrongRequest(f"{what} key {quoted(key)} is unknown: {quoted(section)} has no keys inside.")
         place = inner
     if last in _CHOICES:  # another kind has other keys: the old ones go
         place.clear()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks.fuzz import with_scp_checksum
+from benchmarks.mutations import with_scp_checksum
 from benchmarks.samples import WRITERS, sample
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -14,7 +14,7 @@ from ecgenough.datasets.sheet import Sheet, read_sheet
 from ecgenough.datasets.sidecar import read_sidecar
 from ecgenough.datasets.splits import make_split
 from ecgenough.datasets.table import Dataset, torn_patients
-from ecgenough.errors import WrongRequest
+from ecgenough.errors import WrongRequest, few
 from ecgenough.formats.table import TableLayout
 from ecgenough.progress import say
 
@@ -96,7 +96,7 @@ def _roles(sheet: Sheet) -> dict[str, str]:
     if "path" not in roles:
         raise WrongRequest(
             f"{sheet.path.name} has no column that says where the files are. Name it path, file, filename or record; "
-            f"its columns: {', '.join(sheet.columns)}."
+            f"its columns: {few(list(sheet.columns))}."
         )
     return roles
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgenough.errors import WrongRequest, nearest
+from ecgenough.errors import WrongRequest, nearest, quoted
 from ecgenough.extras import needed
 
 DELIMITERS = (",", ";", "\t", "|")
+MOST_CELLS = 50_000_000  # a Parquet file of some kilobytes can declare billions
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Sheet:
     def column(self, name: str) -> list[str]:
         """The values of a column. Raises WrongRequest with the nearest name if there is none of that name."""
         if name not in self.columns:
-            raise WrongRequest(f'{self.path.name} has no column "{name}". {nearest(name, self.columns)}')
+            raise WrongRequest(f"{self.path.name} has no column {quoted(name)}. {nearest(name, self.columns)}")
         return self.columns[name]
 
     def numbers(self, name: str) -> NDArray[np.float64]:
@@ -43,12 +44,12 @@ class Sheet:
         """A column as whole numbers. Raises WrongRequest naming the row of anything else, emptiness included."""
         numbers = self.numbers(name)
         for row in np.flatnonzero(~np.isfinite(numbers) | (numbers != np.rint(numbers)))[:1]:
-            raise self.complaint(name, row, f'"{self.columns[name][row]}" is not a whole number')
+            raise self.complaint(name, row, f"{quoted(self.columns[name][row])} is not a whole number")
         return numbers.astype(np.int64)
 
     def complaint(self, column: str, row: int, what: str) -> WrongRequest:
         """The error that says which cell is wrong."""
-        return WrongRequest(f'{self.path.name} row {self.lines[row]}, column "{column}": {what}.')
+        return WrongRequest(f"{self.path.name} row {self.lines[row]}, column {quoted(column)}: {what}.")
 
     def where(self, kept: NDArray[np.bool_]) -> "Sheet":
         """The rows that are `kept`."""
@@ -62,7 +63,7 @@ class Sheet:
         try:
             return float(text) if text else float("nan")
         except ValueError:
-            raise self.complaint(name, row, f'"{text}" is not a number') from None
+            raise self.complaint(name, row, f"{quoted(text)} is not a number") from None
 
 
 def read_sheet(path: Path) -> Sheet:
@@ -106,6 +107,11 @@ def _read_text(path: Path) -> Sheet:
 def _read_parquet(path: Path) -> Sheet:
     arrow, parquet = (needed(module, "formats", path.name) for module in ("pyarrow", "pyarrow.parquet"))
     try:
+        about = parquet.read_metadata(path)
+        if about.num_rows * about.num_columns > MOST_CELLS:
+            raise WrongRequest(
+                f"{path.name} has {about.num_rows:,} rows of {about.num_columns:,} columns, too many to read."
+            )
         table = parquet.read_table(path)
     except (arrow.ArrowException, OSError) as error:
         raise WrongRequest(f"{path.name} is not Parquet that can be read: {str(error).splitlines()[0]}") from None
@@ -118,7 +124,7 @@ def _header(path: Path, cells: Iterable[str]) -> list[str]:
     names = [cell.strip() for cell in cells]
     for name in names:
         if name and names.count(name) > 1:
-            raise WrongRequest(f'{path.name} has column "{name}" twice; column names must differ.')
+            raise WrongRequest(f"{path.name} has column {quoted(name)} twice; column names must differ.")
     return names
 
 

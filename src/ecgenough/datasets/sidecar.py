@@ -3,13 +3,13 @@
 from pathlib import Path
 from typing import Literal, Self
 
-import yaml
 from pydantic import ValidationError, model_validator
 
 from ecgenough.complaints import first_complaint
 from ecgenough.errors import WrongRequest
 from ecgenough.formats.table import TableLayout
 from ecgenough.recipe import Positive, Section
+from ecgenough.settings import read_text, read_value
 
 
 class Layout(Section):
@@ -52,10 +52,8 @@ def read_sidecar(manifest: Path) -> Sidecar:
         return Sidecar()
     if len(there) > 1:
         raise WrongRequest(f"both {there[0].name} and {there[1].name} are beside {manifest.name}; keep one of them.")
+    settings = read_value(read_text(there[0]), there[0].name)
     try:
-        settings = yaml.safe_load(there[0].read_text(encoding="utf-8")) or {}
-        return Sidecar.model_validate(settings)
+        return Sidecar.model_validate(settings or {})
     except ValidationError as error:
         raise WrongRequest(first_complaint(error, Sidecar, there[0].name)) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise WrongRequest(f"{there[0].name} is not YAML: {' '.join(str(error).split())[:200]}") from None

@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import quote, urljoin, urlsplit
 
-from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.errors import EcgenoughError, WrongRequest, quoted
 
 _SUM = re.compile(r"([0-9a-fA-F]{64})[ \t]+\*?(\S.*)")
 _SAFE = re.compile(r"[^\x00-\x1f\x7f\\:*?\"<>|]+")  # what every file system takes
@@ -49,13 +49,13 @@ def zenodo_files(text: str, address: str) -> list[Remote]:
             (str(each["key"]), str(each["links"]["self"]), str(each["checksum"]), int(each["size"]))
             for each in json.loads(text)["files"]
         ]
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         raise EcgenoughError(f"{address} does not describe a Zenodo record with files. Is the address right?") from None
     remotes = []
     for name, link, checksum, size in told:
         found = _CHECKSUM.fullmatch(checksum)
         if found is None or size < 0:
-            raise EcgenoughError(f"{address} gives {name!r} no checksum that is known.")
+            raise EcgenoughError(f"{address} gives {quoted(name)} no checksum that is known.")
         remotes.append(Remote(safe_path(name, address), web_address(link), found[1], found[2], size))
     return remotes
 
@@ -76,5 +76,5 @@ def web_address(address: str) -> str:
     except ValueError:
         sound = False
     if not sound:
-        raise WrongRequest(f"{address!r} is no address of the web; say http:// or https://.")
+        raise WrongRequest(f"{quoted(address, 200)} is no address of the web; say http:// or https://.")
     return address

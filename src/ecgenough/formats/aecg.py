@@ -11,11 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.ecg import Ecg, millivolts, to_millivolts
-from ecgenough.errors import BrokenRecord, WrongRequest
+from ecgenough.errors import BrokenRecord, WrongRequest, quoted
 from ecgenough.formats.bounds import check_size
 from ecgenough.formats.markup import number_of, parse_xml
 from ecgenough.formats.people import age_of, age_on, digits_to_datetime, sex_of
-from ecgenough.formats.recognition import quoted
 
 ROOT = "AnnotatedECG"
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6}

@@ -19,11 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.ecg import Ecg, millivolts, to_millivolts
-from ecgenough.errors import BrokenRecord, WrongRequest, nearest
+from ecgenough.errors import BrokenRecord, WrongRequest, nearest, quoted
 from ecgenough.extras import needed
 from ecgenough.formats.bounds import MOST_VALUES, check_size
 from ecgenough.formats.people import age_of, sex_of
-from ecgenough.formats.recognition import quoted
 from ecgenough.formats.table import TableLayout
 
 MOST_BYTES = 8 * MOST_VALUES  # of one array

@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.ecg import Ecg, lead_name, millivolts
-from ecgenough.errors import BrokenRecord, WrongRequest
+from ecgenough.errors import BrokenRecord, WrongRequest, quoted
 from ecgenough.extras import needed
 from ecgenough.formats.bounds import check_size, read_whole
 from ecgenough.formats.lead_codes import LEAD_CODES
 from ecgenough.formats.people import age_of, age_on, digits_to_datetime, sex_of
-from ecgenough.formats.recognition import quoted
 
 START = 132  # where the data elements start: 128 bytes of anything and "DICM"
 DEFLATED = "1.2.840.10008.1.2.1.99"

@@ -11,11 +11,10 @@ from typing import Any
 import numpy as np
 
 from ecgenough.ecg import STANDARD_LEADS, Ecg, Sex, lead_name, millivolts
-from ecgenough.errors import BrokenRecord, WrongRequest
+from ecgenough.errors import BrokenRecord, WrongRequest, quoted
 from ecgenough.extras import needed
 from ecgenough.formats.bounds import check_size, read_whole
 from ecgenough.formats.people import age_on, sex_of
-from ecgenough.formats.recognition import quoted
 
 BDF = b"\xffBIOSEMI"
 MOST_SIGNALS = 512

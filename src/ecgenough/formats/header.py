@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ecgenough.ecg import Sex, lead_name
-from ecgenough.errors import BrokenRecord
-from ecgenough.formats.recognition import HEAD, foreign, quoted
+from ecgenough.errors import BrokenRecord, quoted
+from ecgenough.formats.recognition import HEAD, foreign
 
 MOST_BYTES = 1 << 20  # of a header; real ones have a few thousand
 DEFAULT_RATE = 250.0  # Hz, where a header does not say: header(5)

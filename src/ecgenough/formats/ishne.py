@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from ecgenough.ecg import Ecg, Sex
-from ecgenough.errors import BrokenRecord
+from ecgenough.errors import BrokenRecord, quoted
 from ecgenough.formats.bounds import check_size
 from ecgenough.formats.people import age_on
-from ecgenough.formats.recognition import quoted
 
 MAGIC = b"ISHNE1.0"
 HEADER = 522  # bytes

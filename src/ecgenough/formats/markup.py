@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree.ElementTree import Element, TreeBuilder
 
-from ecgenough.errors import BrokenRecord
+from ecgenough.errors import BrokenRecord, quoted
 from ecgenough.extras import needed
 from ecgenough.formats.bounds import read_whole
-from ecgenough.formats.recognition import quoted
 
 MOST_BYTES = 1 << 25  # of a document; ten seconds of twelve leads as decimal text are under 1 MiB
 MOST_ELEMENTS = 200_000

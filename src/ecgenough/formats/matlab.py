@@ -4,6 +4,8 @@ Liu et al. 2018 (doi:10.1166/jmihi.2018.2442) published 12 leads in standard ord
 file says none of that. The Challenges' .mat files are something else: MATLAB 4, described by a WFDB header beside them.
 """
 
+import struct
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
@@ -12,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.ecg import STANDARD_LEADS, Ecg, Sex
-from ecgenough.errors import BrokenRecord
-from ecgenough.formats.recognition import quoted
+from ecgenough.errors import BrokenRecord, quoted
+from ecgenough.formats.bounds import read_whole
 from ecgenough.later import Later
 
 if TYPE_CHECKING:
@@ -23,6 +25,10 @@ else:
 
 MATLAB_5 = b"MATLAB 5.0 MAT-file"
 RATE = 500.0
+MOST_BYTES = 1 << 26  # unpacked; twelve leads of the longest record, 144 s, take 7 MiB
+DEEPEST = 4  # matrices within each other: a struct of matrices needs 2, and SciPy's stack ends at some thousands
+_HEADER = 128  # bytes before the first element
+_MATRIX, _COMPRESSED = 14, 15  # types of elements: MAT-File Format, table 1-1
 _STRUCT, _FIELDS = "ECG", ("sex", "age", "data")
 
 
@@ -49,11 +55,10 @@ def read_matlab(path: str | Path) -> Ecg:
 def _struct(place: Path) -> dict[str, NDArray[Any]]:
     """The fields of the struct ECG."""
     try:
-        content = place.read_bytes()
-    except OSError as error:
-        raise BrokenRecord(f"{place.name} cannot be read: {error.strerror or error}.") from None
-    try:
+        content = _unpacked(read_whole(place))
         found = scipy_io.loadmat(BytesIO(content), variable_names=[_STRUCT]).get(_STRUCT)  # type: ignore[arg-type]
+    except BrokenRecord as error:
+        raise BrokenRecord(f"{place.name}: {error}") from None
     except Exception as error:  # SciPy raises whatever comes: OSError, ValueError, zlib.error, KeyError ...
         why = quoted(str(error).split("\n")[0] or type(error).__name__, 120)
         raise BrokenRecord(f"{place.name} is not a whole MATLAB 5 file: {why}.") from None
@@ -63,6 +68,48 @@ def _struct(place: Path) -> dict[str, NDArray[Any]]:
             "save its voltages as CSV or NPY."
         )
     return {name: np.asarray(found[name][0, 0]) for name in _FIELDS}
+
+
+def _unpacked(content: bytes) -> bytes:
+    """The file with its compressed elements unpacked within bounds: SciPy unpacks without, and follows any nesting."""
+    order = "<" if content[_HEADER - 2 : _HEADER] == b"IM" else ">"
+    parts, size, at = [content[:_HEADER]], _HEADER, _HEADER
+    while at + 8 <= len(content):
+        kind, length = struct.unpack_from(f"{order}II", content, at)
+        element = content[at : at + 8 + length]
+        whole = len(element) == 8 + length
+        if kind == _COMPRESSED:
+            unpacker = zlib.decompressobj()
+            element = unpacker.decompress(element[8:], MOST_BYTES + 1 - size)
+            whole = whole and unpacker.eof
+        at += 8 + length
+        size += len(element)
+        if size > MOST_BYTES:
+            raise BrokenRecord(
+                f"it unpacks to more than {MOST_BYTES >> 20:,} MiB, the most that is read of this format."
+            )
+        if not whole:
+            raise ValueError("an element is cut off")
+        _check_nesting(element, order)
+        parts.append(element)
+    return b"".join(parts)
+
+
+def _check_nesting(element: bytes, order: str) -> None:
+    """Raise BrokenRecord where matrices stand in each other deeper than `DEEPEST`."""
+    inside = [(0, len(element), 0)]
+    while inside:
+        at, end, depth = inside.pop()
+        if depth > DEEPEST:
+            raise BrokenRecord(f"its matrices nest deeper than {DEEPEST}; no ECG's do.")
+        while at + 8 <= end:
+            kind, length = struct.unpack_from(f"{order}II", element, at)
+            if kind >> 16:  # a small element: type, length and up to four bytes in eight
+                at += 8
+                continue
+            if kind == _MATRIX:
+                inside.append((at + 8, min(at + 8 + length, end), depth + 1))
+            at += 8 + length + -length % 8
 
 
 def _age(field: NDArray[Any]) -> float | None:

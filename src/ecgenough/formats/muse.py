@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.ecg import Ecg, to_millivolts
-from ecgenough.errors import BrokenRecord
+from ecgenough.errors import BrokenRecord, quoted
 from ecgenough.formats.bounds import check_size
 from ecgenough.formats.markup import number_of, parse_xml, text_of
 from ecgenough.formats.people import age_of, age_on, sex_of
-from ecgenough.formats.recognition import quoted
 
 ROOT = "RestingECG"
 _UNITS = {"MICROVOLTS": "uV", "MILLIVOLTS": "mV", "VOLTS": "V", "NANOVOLTS": "nV"}

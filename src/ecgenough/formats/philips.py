@@ -16,12 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.ecg import LIMB_LEADS, STANDARD_LEADS, Ecg, lead_name
-from ecgenough.errors import BrokenRecord
+from ecgenough.errors import BrokenRecord, quoted
 from ecgenough.extras import needed
 from ecgenough.formats.bounds import check_size
 from ecgenough.formats.markup import number_of, parse_xml, text_of
 from ecgenough.formats.people import age_of, age_on, sex_of
-from ecgenough.formats.recognition import quoted
 
 ROOT = "restingecgdata"
 VERSIONS = ("1.03", "1.04", "1.04.01", "1.04.02")

@@ -105,9 +105,3 @@ def foreign(head: bytes) -> str | None:
 def is_text(head: bytes) -> bool:
     """Whether the bytes can be text in UTF-8, Latin-1 or ASCII: no control characters but white space."""
     return not re.search(rb"[\x00-\x08\x0e-\x1f\x7f]", head)
-
-
-def quoted(text: str, most: int = 60) -> str:
-    """Text out of a file, made safe for an error: printable characters only, and not too many."""
-    short = text if len(text) <= most else text[: most - 1] + "…"
-    return '"' + "".join(letter if letter.isprintable() else "?" for letter in short) + '"'

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.ecg import Ecg, lead_name, millivolts, to_millivolts
-from ecgenough.errors import BrokenRecord, WrongRequest
-from ecgenough.formats.recognition import HEAD, foreign, is_text, quoted
+from ecgenough.errors import BrokenRecord, WrongRequest, quoted
+from ecgenough.formats.recognition import HEAD, foreign, is_text
 from ecgenough.later import Later
 
 if TYPE_CHECKING:

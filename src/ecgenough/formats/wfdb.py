@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.ecg import Ecg, millivolts
-from ecgenough.errors import BrokenRecord, WrongRequest
+from ecgenough.errors import BrokenRecord, WrongRequest, quoted
 from ecgenough.formats.header import Header, Lead, Segment, inside, read_header, read_segment_header
-from ecgenough.formats.recognition import quoted
 from ecgenough.later import Later
 
 if TYPE_CHECKING:

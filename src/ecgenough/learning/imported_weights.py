@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -147,8 +146,10 @@ def read_weights(file: Path) -> dict[str, Any]:
         raise WrongRequest(
             f"{file} holds more than weights: opening it could run code, so it is refused. Save its state_dict alone."
         ) from None
-    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = " ".join(str(error).split())[:120]
+    except (
+        Exception
+    ) as error:  # of damaged bytes PyTorch's unpickler raises whatever comes: IndexError, struct.error ...
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise EcgenoughError(f"{file} cannot be read as weights ({reason}); copy it again.") from None
     if not isinstance(content, dict):
         raise WrongRequest(f"{file} holds no weights by name. Save the network's state_dict.")

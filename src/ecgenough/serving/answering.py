@@ -73,7 +73,7 @@ class Service:
             asyncio.wrap_future(self.batcher.ask(ecg)) if isinstance(ecg, Ecg) else _raised(ecg) for _, ecg in read
         ]
         said = await asyncio.gather(*asked, return_exceptions=True)
-        return [_said(one) for one in said]
+        return [_said(file, one) for (file, _), one in zip(read, said, strict=True)]
 
     async def explain(self, question: Question) -> Explanation:
         """What an answer rests on. Raises what `explain` raises."""
@@ -105,8 +105,11 @@ def answer_all(model: Model, ecgs: Sequence[Ecg]) -> list[Prediction | Exception
         return answer_all(model, ecgs[:half]) + answer_all(model, ecgs[half:])
 
 
-def _said(said: Prediction | BaseException) -> Prediction | EcgenoughError:
-    if isinstance(said, Prediction | EcgenoughError):
+def _said(file: str, said: Prediction | BaseException) -> Prediction | EcgenoughError:
+    """The answer, or the error with the name of its file, which the model does not know."""
+    if isinstance(said, EcgenoughError):
+        return said if file in str(said) else type(said)(f"{file}: {said}")
+    if isinstance(said, Prediction):
         return said
     raise said
 

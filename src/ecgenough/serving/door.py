@@ -119,6 +119,12 @@ class Door:
             return _refuse(400, "content-length is not a number.")
         if int(length) > self.limits.upload:
             return _refuse(413, _too_large(self.limits.upload))
+        if scope["method"] == "POST" and not headers.get(b"content-type", b"").lower().startswith(
+            b"multipart/form-data"
+        ):
+            return _refuse(
+                400, 'send recordings as multipart/form-data in fields named "files".'
+            )  # others have no bounds
         if self.state.in_work >= self.limits.waiting:
             return _refuse(429, "too many requests are in work; ask again in a second.", {"retry-after": "1"})
         return None

@@ -32,6 +32,7 @@ class OnnxModel:
     session: Any
     card: dict[str, Any]
     signal: Signal
+    name: str = "the model"
 
     @classmethod
     def load(cls, path: str | Path, threads: int = 0) -> "OnnxModel":
@@ -57,7 +58,7 @@ class OnnxModel:
             reason = " ".join(str(error).split())[:200]
             raise EcgenoughError(f"{name} cannot be loaded as ONNX: {reason}") from None
         card = _card(session, name)
-        return cls(session, card, _signal(card, session, name))
+        return cls(session, card, _signal(card, session, name), name)
 
     def predict(self, ecg: Ecg) -> Prediction:
         """What `Model.predict` says, within 1e-4. Raises BrokenRecord where the recording cannot be used."""
@@ -104,7 +105,11 @@ class OnnxModel:
 
     def run(self, ecgs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Probabilities and logits `[batch, classes]` of `conditioned` ECGs of one length, `[batch, leads, samples]`."""
-        probabilities, logits = self.session.run(["probabilities", "logits"], {"ecg": ecgs})
+        try:
+            probabilities, logits = self.session.run(["probabilities", "logits"], {"ecg": ecgs})
+        except Exception as error:  # onnxruntime's errors share no base of their own
+            reason = " ".join(str(error).split())[:200]
+            raise EcgenoughError(f"{self.name} cannot be run: {reason}") from None
         return probabilities, logits
 
 

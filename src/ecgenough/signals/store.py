@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.datasets.table import Task, find_task
-from ecgenough.errors import EcgenoughError, Obstacle, WrongRequest
+from ecgenough.errors import EcgenoughError, Obstacle, WrongRequest, quoted
 from ecgenough.recipe import Signal
 
 FORMAT = 1
@@ -101,11 +101,13 @@ class Store:
         try:
             return cls._of(folder, about, table)
         except (KeyError, TypeError, ValueError) as error:
-            raise _damaged(folder, DESCRIPTION, f"does not hold what it should ({error})") from None
+            why = quoted(" ".join(str(error).split()) or type(error).__name__, 120)
+            raise _damaged(folder, DESCRIPTION, f"does not hold what it should: {why}") from None
 
     @classmethod
     def _of(cls, folder: Path, about: Mapping[str, Any], table: Arrays) -> Self:
         signal = Signal.model_validate(about["signal"])
+        _check_fits(about, table)
         return cls(
             path=folder,
             name=str(about["name"]),
@@ -244,7 +246,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
     try:
         about = json.loads(path.read_text(encoding="utf-8"))
         version = about["format"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(folder, DESCRIPTION, f"cannot be read ({error})") from None
     if version != FORMAT:
         raise EcgenoughError(
@@ -262,6 +264,16 @@ def _read_table(folder: Path, about: Mapping[str, Any]) -> dict[str, NDArray[Any
             return dict(table)
     except (OSError, ValueError, zipfile.BadZipFile) as error:
         raise _damaged(folder, TABLE, f"cannot be read ({error})") from None
+
+
+def _check_fits(about: Mapping[str, Any], table: Arrays) -> None:
+    """Raise ValueError where a column has not a value for each record, or the default task is none of the tasks."""
+    records = int(about["records"])
+    rows = {name: len(column) for name, column in table.items() if not name.endswith(("-classes", "-titles"))}
+    if wrong := next((name for name, length in rows.items() if length != records), None):
+        raise ValueError(f"{wrong} has {rows[wrong]:,} values for {records:,} records")
+    if about["default_task"] not in ("", *about["tasks"]):
+        raise ValueError("its default task is none of its tasks")
 
 
 def _map_signals(folder: Path, about: Mapping[str, Any], signal: Signal) -> NDArray[np.int16]:
