@@ -61,3 +61,9 @@ def test_a_lead_cut_off_at_the_end_of_the_range_is_named() -> None:
     assert is_saturated(np.maximum(-high, -5), RATE)
     assert not is_saturated(np.minimum(high, 19), RATE)
     assert not is_saturated(np.minimum(beats(10, height=3.0), 1.5), RATE)  # below 2 mV no amplifier ends
+
+
+def test_voltages_so_large_that_a_microvolt_is_lost_in_them_are_looked_at() -> None:
+    wave = np.float32(1e5) * np.sin(np.arange(5000) / 50, dtype=np.float32)
+    assert not is_saturated(wave, RATE)
+    assert is_saturated(np.minimum(wave, np.float32(9e4)), RATE)

@@ -10,13 +10,15 @@ from ecgenough import formats
 from ecgenough.baselines.delineation import RATE, SHORTEST, find_beats, prepared, representative_waves
 from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord
+from ecgenough.formats.bounds import check_rate
 from ecgenough.formats.header import read_header
 from ecgenough.formats.table import TableLayout
 from ecgenough.inspection import duplicates, quality
 from ecgenough.inspection.algebra import Misfit, misfit
 from ecgenough.inspection.electrodes import Exchange, exchange
 from ecgenough.inspection.ends import held_ends
-from ecgenough.signals.conditioning import FLAT, IMPOSSIBLE
+from ecgenough.signals.conditioning import FLAT, IMPOSSIBLE, SLOWEST
+from ecgenough.signals.conditioning import SHORTEST as SHORTEST_READ
 from ecgenough.signals.limits import is_saturated
 from ecgenough.signals.plausibility import beat_height
 from ecgenough.signals.store import MICROVOLTS
@@ -70,16 +72,24 @@ def look(path: Path, layout: TableLayout | None = None) -> Look:
 
 
 def look_at(ecg: Ecg, unit: str = "") -> Look:
-    """Measure a recording; every figure is of its first minute at most. Raises BrokenRecord where no sample is left."""
+    """Measure a recording; every figure is of its first minute at most.
+
+    Raises BrokenRecord for one below 1 s or 20 Hz, or without a sample that is not lost.
+    """
+    check_rate(ecg.rate)
+    if ecg.rate < SLOWEST:
+        raise BrokenRecord(f"the recording has {ecg.rate:g} samples a second; an ECG needs at least {SLOWEST:g}.")
+    if ecg.duration < SHORTEST_READ:
+        raise BrokenRecord(f"the recording lasts {ecg.duration:.2f} s; at least {SHORTEST_READ:g} s is needed.")
     part = ecg.signal[:, : max(1, round(LOOKED_AT * ecg.rate))]
     lost = ~(np.abs(part) < IMPOSSIBLE)
-    if lost.all() or not part.size:
+    if lost.all():
         raise BrokenRecord("the recording holds no voltage: every sample is lost.")
     signal = _bridged(part, lost)
     spans = np.ptp(signal, axis=1)
     flat = tuple(lead for lead, span in zip(ecg.leads, spans, strict=True) if span < FLAT)
     peaks, waves = np.zeros(0, dtype=np.int64), None
-    if signal.shape[1] >= max(SHORTEST * ecg.rate, 16) and len(flat) < len(ecg.leads):
+    if signal.shape[1] >= SHORTEST * ecg.rate and len(flat) < len(ecg.leads):
         clean = prepared(signal, ecg.rate)
         peaks = find_beats(clean)
         waves = representative_waves(clean, peaks)

@@ -36,7 +36,7 @@ def is_saturated(signal: NDArray[np.float32], rate: float) -> bool:
     height = np.abs(signal)
     if not signal.size or height.max() < HIGH:
         return False
-    at_end = np.concatenate([[0], (height > height.max() - FLAT).astype(np.int8), [0]])
+    at_end = np.concatenate([[0], (height >= height.max() - FLAT).astype(np.int8), [0]])
     begins, ends = np.flatnonzero(np.diff(at_end) == 1), np.flatnonzero(np.diff(at_end) == -1)
     return bool((ends - begins).max() >= max(round(HELD * rate), 3))
 
