@@ -42,9 +42,8 @@ def read_tasks(
         raise WrongRequest(f'positive "{positive}" is for a label column of two words; columns of 0 and 1 need none.')
     labels = np.stack([_zeros_and_ones(sheet, column) for column in columns], axis=1)
     tasks = [Task(name, tuple(columns), labels, _all_listed(sheet))]
-    if len(columns) > 1:
-        alone = enumerate(columns)
-        tasks += [Task(one, (one,), labels[:, [at]], _all_listed(sheet)) for at, one in alone if one != name]
+    alone = enumerate(columns)
+    tasks += [Task(one, (one,), labels[:, [at]], _all_listed(sheet)) for at, one in alone if one != name]
     return tuple(tasks)
 
 
