@@ -1,9 +1,8 @@
 """What MkDocs calls while it builds the site."""
 
-import importlib
-import inspect
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,13 @@ from mkdocs.exceptions import PluginError
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from website import commands, links, measured, recipe_keys
+from website import commands, links, measured, notebooks, recipe_keys
 
-GENERATED = {"recipes.md": recipe_keys.page, "commands.md": commands.page}
+GENERATED: dict[str, Callable[[], str]] = {
+    "recipes.md": recipe_keys.page,
+    "commands.md": commands.page,
+    **{f"notebooks/{path.stem}.md": partial(notebooks.page, path) for path in notebooks.paths()},
+}
 ROOMS = (
     "ecg",
     "recipe",
@@ -83,9 +86,7 @@ def on_post_build(config: MkDocsConfig) -> None:
 
 
 def _api(room: str) -> str:
-    module = importlib.import_module(f"ecgenough.{room}")
-    title = (inspect.getdoc(module) or "").partition("\n")[0]
-    return f"# {room}\n\n{title}\n\n::: ecgenough.{room}\n    options:\n      show_submodules: true\n"
+    return f"# {room}\n\n::: ecgenough.{room}\n    options:\n      show_submodules: true\n"
 
 
 def _only(entries: Any, there: set[str]) -> list[Any]:

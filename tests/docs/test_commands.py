@@ -1,4 +1,4 @@
-"""Every command of README and docs is one that exists and takes these options; three pages are run as they stand."""
+"""Every command of README and docs is one that exists and takes these options; those of most pages are run as they stand."""
 
 import ast
 import csv
@@ -18,20 +18,28 @@ from typer.main import get_command
 
 from ecgenough.cli import COMMANDS as NAMES
 from ecgenough.cli import app, main
+from ecgenough.recipe import Recipe
+from ecgenough.signals.store import Store
+from ecgenough.studies import runs
 
 # Run from top to bottom on simulated ECGs laid out as the page says; what trains is made small. README.md is run by
-# tests/test_cli.py. The commands of all other pages are parsed by the command line and not run: they need real data, a
-# server, a long time, or another package.
-RUN = ("first-hour.md", "own-data.md", "transfer.md")
+# tests/test_cli.py, extending.md by test_extending.py, the service's by tests/serving, the lean install of export.md by
+# .ci/wheel. What is left is parsed by the command line and not run: it needs real data, a long time, or another package.
+RUN = ("first-hour.md", "own-data.md", "transfer.md", "paper.md")
+RUN_ON_A_MODEL = ("explain.md", "export.md", "fhir.md", "tuning.md")  # which take runs/super and my-ecg.hea for given
 SMALL = {
     "simulate": ["--records", "20"],
     "train": ["--set", "network.options={width: 4}", "--set", "training.epochs=1"],
     "transfer": ["--set", "training.epochs=1"],
+    "tune": ["--trials", "1", "--set", "training.epochs=1", "--set", "network.options.width=8"],
 }
 NOT_RUN = {
     "demo": "make demo runs it, and CI does",
     "fetch": "needs the internet; tests/fetching runs it against a local server",
     "study": "tests/commands/test_study.py runs studies",
+    "serve": "tests/serving/test_commands.py starts it",
+    "tuned/best.yaml": "made small it would not be what the search found",
+    "runs/tuned": "the run of the line before",
     "right-heart-strain": "every simulated patient is in that task, so that leaving them out leaves nobody",
 }
 NOT_OURS = {"cd", "curl", "docker", "source", "schemathesis", "git", "kill", "python3", "torchrun"}
@@ -113,10 +121,24 @@ def folder(simulated: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     return tmp_path
 
 
-@pytest.mark.parametrize("page", RUN)
+@pytest.fixture(scope="module")
+def trained(tiny: Recipe, stores: dict[str, Store], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the pages call runs/super."""
+    run = tmp_path_factory.mktemp("trained") / "super"
+    return runs.train(stores["superclasses"], tiny.with_changes(["training.epochs=1"]), run, "cpu")
+
+
+@pytest.mark.parametrize("page", [*RUN, *RUN_ON_A_MODEL])
 def test_the_commands_of_a_page_run_one_after_the_other(
-    page: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    page: str, folder: Path, trained: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    if page in RUN_ON_A_MODEL:
+        (folder / "runs").mkdir()
+        (folder / "runs" / "super").symlink_to(trained)
+        for kind in ("hea", "dat"):
+            (one,) = (folder / "data" / "ptb-xl").rglob(f"00001_lr.{kind}")
+            shutil.copy(one, folder)
+        (folder / "00001_lr.hea").rename(folder / "my-ecg.hea")
     lines = [line for block in blocks(ROOT / "docs" / page) if block.language == "" for line in commands(block)]
     for line in lines:
         name, *words = shlex.split(line)[1:]
