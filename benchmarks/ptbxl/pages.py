@@ -11,7 +11,7 @@ from benchmarks.ptbxl.published import MACRO_AUC, NETWORKS
 from benchmarks.ptbxl.twins import Twins
 from ecgenough.model import Model
 from ecgenough.networks.contract import parameter_count
-from ecgenough.studies.runs import interval_text
+from ecgenough.studies.outcome import interval_text
 
 CARD = """\
 # {name}
