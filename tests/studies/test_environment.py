@@ -1,11 +1,67 @@
-"""The state of the code: a commit, a commit with changes, or none where the package is no part of a checkout."""
+"""What a run ran on is in every kind of run; the state of the code: a commit, one with changes, or none."""
 
+import json
+import platform
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
-from ecgenough.studies.environment import git_state
+from ecgenough.model import Model
+from ecgenough.recipe import Recipe
+from ecgenough.signals.store import Store
+from ecgenough.studies import runs
+from ecgenough.studies.baseline_runs import run_baseline
+from ecgenough.studies.environment import environment, git_state
+from ecgenough.studies.pretraining import run_pretraining
+from ecgenough.studies.search import Search
+from ecgenough.studies.search_space import read_space
+from ecgenough.studies.tuning import tune
+
+
+def _origin(folder: Path) -> dict[str, Any]:
+    card: dict[str, Any] = json.loads((folder / "model" / "model.json").read_text())["origin"]
+    return card
+
+
+def test_every_kind_of_run_says_on_what_and_on_which_data_it_ran(
+    stores: dict[str, Store], tiny: Recipe, done: Path, tmp_path: Path
+) -> None:
+    source, target = stores["superclasses"], stores["embolism"]
+    quick = tiny.with_changes(["training.epochs=1", "training.select=last"])
+    trained = runs.train(source, quick, tmp_path / "trained", "cpu")
+    carried = runs.recipe_for_transfer(Model.load(trained), quick.with_changes(["transfer.mode=frozen"]))
+    masked = quick.with_changes(["pretraining.objective=masked", "training.select=loss"])
+    search = Search(quick, read_space("optimizer.learning_rate: {choices: [0.003]}", quick), "macro_auc", "random")
+    tune(search, lambda _: source, tmp_path / "tuned", 1, device="cpu")
+    baseline = run_baseline("prevalence", target, None, tmp_path / "baseline")
+    card = json.loads((baseline / "baseline.json").read_text())
+    found = [
+        (_origin(trained), source),
+        (_origin(runs.transfer(trained, target, carried, tmp_path / "carried", "cpu")), target),
+        (_origin(run_pretraining(source, masked, tmp_path / "pretrained", "cpu")), source),
+        (_origin(tmp_path / "tuned" / "trials" / "0000"), source),
+        ({**card["origin"], "environment": card["environment"]}, target),
+        *((_origin(folder), source) for folder in (done / "sources").iterdir()),
+        *((json.loads(path.read_text())["origin"], target) for path in (done / "cells").glob("*/cell.json")),
+    ]
+    assert len(found) == 5 + 1 + 8
+    here = environment(torch.device("cpu"))
+    for origin, store in found:
+        assert (origin["dataset"], origin["store"]) == (store.name, store.fingerprint)
+        assert origin["environment"] == here
+
+
+def test_the_environment_names_versions_device_and_threads() -> None:
+    here = environment(torch.device("cpu"))
+    assert here["device"] == f"cpu, {torch.get_num_threads()} threads"
+    assert here["python"] == platform.python_version()
+    assert all(here[name] == version(name) for name in ("ecgenough", "torch", "numpy", "scipy"))
+    state = git_state(Path(runs.__file__).parents[1])
+    assert here.get("git") == state
 
 
 def _git(folder: Path, *arguments: str) -> str:
