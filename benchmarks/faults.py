@@ -352,7 +352,9 @@ def main() -> None:
     cases = _judged_before(asked.out / CASES, asked.seed)
     with TemporaryDirectory(prefix="ecgenough-faults-") as name, ExitStack() as serving:
         folder = Path(name)
-        _in_a_process(make_world, folder / "world")
+        (folder / "world").mkdir()
+        inputs = {given for name in chosen for given in commands("")[name].inputs}
+        _in_a_process(make_world, folder / "world", inputs | ({"super"} if "source" in inputs else set()))
         address = serving.enter_context(publisher(folder / "world" / "publisher"))
         campaign = Campaign(folder, address, asked.seed)
         references: dict[str, Reference] = {}
@@ -384,9 +386,9 @@ def _note(path: Path, seed: int, cases: dict[tuple[str, str, int], Case]) -> Non
     write_text(path, text.getvalue())
 
 
-def _in_a_process(make: Callable[[Path], None], folder: Path) -> None:
+def _in_a_process(make: Callable[..., None], *arguments: object) -> None:
     """Elsewhere, since PyTorch's backward pass does not survive a fork once it has been used."""
-    process = get_context("fork").Process(target=make, args=(folder,))
+    process = get_context("fork").Process(target=make, args=arguments)
     process.start()
     process.join()
     if process.exitcode:

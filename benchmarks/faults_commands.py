@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from ecgenough.recipe import Recipe
-from ecgenough.signals.store import Store
 from ecgenough.simulation import simulate_collection
 from ecgenough.studies import runs
 from ecgenough.studies.stores import open_store
@@ -129,19 +128,20 @@ def commands(address: str) -> dict[str, Command]:
     return {command.name: command for command in told}
 
 
-def make_world(folder: Path) -> None:
-    """Everything that commands are given: two collections, their stores, a trained model, settings, files to fetch."""
-    simulate_collection(folder / "super", "superclasses", 64, seed=1, rate=100)
-    simulate_collection(folder / "pe", "embolism", 64, seed=2, rate=100)
-    (folder / "tiny.yaml").write_text(RECIPE, encoding="utf-8")
-    (folder / "space.yaml").write_text(SPACE, encoding="utf-8")
-    (folder / "study.yaml").write_text(STUDY, encoding="utf-8")
+def make_world(folder: Path, inputs: set[str]) -> None:
+    """What commands are given, as far as `inputs` names it: collections, their stores, a trained model, settings."""
+    for kind, task, seed in (("super", "superclasses", 1), ("pe", "embolism", 2)):
+        if kind in inputs:
+            simulate_collection(folder / kind, task, 64, seed=seed, rate=100)
+    for name, text in (("tiny", RECIPE), ("space", SPACE), ("study", STUDY)):
+        (folder / f"{name}.yaml").write_text(text, encoding="utf-8")
     recipe = Recipe.from_yaml(RECIPE)
-    stores: list[Store] = [
-        open_store("simulated", folder / kind, recipe.signal, folder=folder / "stores", workers=1)
-        for kind in ("super", "pe")
-    ]
-    runs.train(stores[0], recipe, folder / "source", "cpu")
+    if "stores" in inputs:
+        for kind in inputs & {"super", "pe"}:
+            open_store("simulated", folder / kind, recipe.signal, folder=folder / "stores", workers=1)
+    if "source" in inputs:
+        store = open_store("simulated", folder / "super", recipe.signal, folder=folder / "stores", workers=1)
+        runs.train(store, recipe, folder / "source", "cpu")
     _make_publisher(folder / "publisher")
 
 

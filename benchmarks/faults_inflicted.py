@@ -202,7 +202,7 @@ def _be_the_command(arguments: tuple[str, ...], place: Path, operations: Operati
 def _shorten() -> None:
     """Blocks for a small collection to have several, workers by fork and not a fresh interpreter each, short bootstraps."""
     building.BLOCK = 8
-    engines.get_reusable_executor = _forking  # type: ignore[assignment]
+    engines.get_reusable_executor = _forking  # type: ignore[attr-defined]
     study.write_study_report = partial(write_study_report, resamples=20)  # type: ignore[attr-defined]
 
 

@@ -6,14 +6,17 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor
+from concurrent.futures import wait as futures_wait
 from concurrent.futures.process import BrokenProcessPool
 from itertools import islice
 from multiprocessing.connection import wait
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ecgenough.errors import EcgenoughError
+
+SECONDS_BETWEEN_LOOKS = 2.0  # at whether a pool's own thread is alive
 
 Piece = TypeVar("Piece")
 Answer = TypeVar("Answer")
@@ -36,6 +39,7 @@ def worked(
     try:
         ahead = deque(pool.submit(work, piece) for piece in islice(coming, 2 * workers))
         while ahead:
+            first_of([ahead[0]], pool)
             answer = ahead.popleft().result()
             ahead.extend(pool.submit(work, piece) for piece in islice(coming, 1))
             yield answer
@@ -46,6 +50,23 @@ def worked(
         ) from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+def first_of(futures: Iterable[Future[Answer]], pool: Any) -> set[Future[Answer]]:
+    """Those that are done, waiting for the first. `pool` is one of concurrent.futures or of loky.
+
+    Raises BrokenProcessPool, and ends the pool's processes, where none ever will be: the thread of the pool that hands
+    out the work dies where memory or threads are refused, and Python would wait for ever.
+    """
+    while True:
+        done, _ = futures_wait(futures, timeout=SECONDS_BETWEEN_LOOKS, return_when=FIRST_COMPLETED)
+        if done:
+            return done
+        thread = getattr(pool, "_executor_manager_thread", None)
+        if thread is not None and not thread.is_alive():
+            for process in list((pool._processes or {}).values()):
+                process.kill()  # they wait for work, and the end of this process would wait for them
+            raise BrokenProcessPool("the thread that hands out work has ended")
 
 
 def _begin_worker() -> None:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ from joblib.externals.loky import get_reusable_executor
 
 from ecgenough.errors import WrongRequest
 from ecgenough.extras import needed
+from ecgenough.signals.processes import first_of
 from ecgenough.studies.cell_folders import FAILED, FAILURE, note_failure
 from ecgenough.studies.cell_runs import Outcome, Place, carry_out, folder_of
 from ecgenough.studies.plan import Cell, Pretraining
@@ -70,8 +71,7 @@ class LocalProcesses:
                     while waiting and len(under_way) < at_once:
                         under_way[self._submitted(waiting[0], place, at_once)] = waiting[0]
                         waiting.popleft()
-                    finished, _ = wait(under_way, return_when=FIRST_COMPLETED)
-                    for future in finished:
+                    for future in first_of(under_way, self._pool):
                         outcome = future.result()
                         del under_way[future]
                         yield outcome
