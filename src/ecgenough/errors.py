@@ -33,6 +33,18 @@ class BrokenRecord(EcgenoughError, ValueError):
     """One recording cannot be used. Collections list it in rejected.csv; single-file commands stop."""
 
 
+def check_format(found: object, known: int, what: str, again: str) -> None:
+    """Raise EcgenoughError unless a file's format is the one this version reads.
+
+    `what` begins the sentence ("model.json is"), `again` says how to make the thing anew where it is the older one.
+    """
+    if found == known and not isinstance(found, bool):
+        return
+    newer = isinstance(found, int) and found > known
+    advice = "It was made by a newer version: update ecgenough." if newer else again
+    raise EcgenoughError(f"{what} of format {found}; this version of ecgenough reads format {known}. {advice}")
+
+
 def closest(word: str, known: Iterable[str]) -> str | None:
     """The known name that `word` is likely a misspelling of, whatever its case; None where none is near."""
     names = {name.lower(): name for name in known}

@@ -21,7 +21,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 from ecgenough import networks, shipped
 from ecgenough.datasets.joint import columns_by_task, joint_name, own_class, part_names
 from ecgenough.ecg import Ecg
-from ecgenough.errors import EcgenoughError, WrongRequest, nearest
+from ecgenough.errors import EcgenoughError, WrongRequest, check_format, nearest
 from ecgenough.files import write_text, written_aside
 from ecgenough.networks.contract import Network, crop_mean, with_outputs
 from ecgenough.prediction import Prediction
@@ -300,6 +300,7 @@ def _read_card(path: Path) -> dict[str, Any]:
         version, _ = card["format"], card["weights_sha256"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise EcgenoughError(f"{path} is not a model's description; copy the model again.") from None
-    if version != FORMAT:
-        raise EcgenoughError(f"{path} is of format {version}; this version of ecgenough reads format {FORMAT}.")
+    check_format(
+        version, FORMAT, f"{path} is", "Train it again, or read it with the version of ecgenough that made it."
+    )
     return dict(card)

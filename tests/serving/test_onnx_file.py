@@ -129,7 +129,11 @@ def test_other_models_and_missing_files_are_said(narrow: tuple[Model, OnnxModel]
         OnnxModel.of(other.SerializeToString(), "m")
     model, exported = narrow
     for changes, complaint in (
-        ({"format": 9}, "is of format 9; this version of ecgenough reads format 1"),
+        (
+            {"format": 9},
+            "is of format 9; this version of ecgenough reads format 1. It was made by a newer version: update",
+        ),
+        ({"format": 0}, "is of format 0; this version of ecgenough reads format 1. Export it again"),
         ({"classes": ["one"]}, "description does not fit its graph"),
         ({"signal": {"leads": ["I"]}}, "description does not fit its graph"),
     ):

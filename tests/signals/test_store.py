@@ -130,9 +130,10 @@ def test_a_folder_without_a_store_is_a_wrong_request(tmp_path: Path) -> None:
 
 
 def test_another_format_version_is_refused(folder: Path) -> None:
-    change(folder, format=2)
-    with pytest.raises(EcgenoughError, match="store of format 2; this ecgenough reads format 1"):
-        Store.open(folder)
+    for version, advice in ((2, "update ecgenough"), (0, "Prepare it again"), ("1", "Prepare it again")):
+        change(folder, format=version)
+        with pytest.raises(EcgenoughError, match=f"is a store of format {version}; .* reads format 1. .*{advice}"):
+            Store.open(folder)
 
 
 def test_signals_of_another_size_are_refused(folder: Path) -> None:

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -190,6 +191,19 @@ def test_a_damaged_model_is_refused_in_a_sentence(source: Path, tmp_path: Path, 
     with pytest.raises(EcgenoughError) as refusal:
         Model.load(folder)
     assert str(folder) in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("version", "advice"), [(99, "update ecgenough"), (0, "Train it again"), (None, "Train it again")]
+)
+def test_a_model_of_another_format_is_refused_with_what_to_do(
+    source: Path, tmp_path: Path, version: int | None, advice: str
+) -> None:
+    shutil.copytree(source / "model", tmp_path / "model")
+    card = json.loads((tmp_path / "model" / "model.json").read_text())
+    (tmp_path / "model" / "model.json").write_text(json.dumps(card | {"format": version}))
+    with pytest.raises(EcgenoughError, match=f"model.json is of format {version}; .* reads format 1. .*{advice}"):
+        Model.load(tmp_path / "model")
 
 
 def test_another_source_s_checkpoint_in_the_same_folder_is_refused(

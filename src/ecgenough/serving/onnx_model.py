@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from scipy.special import expit, logit
 
 from ecgenough.ecg import Ecg
-from ecgenough.errors import EcgenoughError
+from ecgenough.errors import EcgenoughError, check_format
 from ecgenough.extras import needed
 from ecgenough.prediction import Prediction
 from ecgenough.recipe import Signal
@@ -140,8 +140,7 @@ def _card(session: Any, name: str) -> dict[str, Any]:
         version = card["format"]
     except (ValueError, KeyError, TypeError, RecursionError):
         raise EcgenoughError(f"{name} is damaged: its description cannot be read. Export it again.") from None
-    if version != CARD_FORMAT:
-        raise EcgenoughError(f"{name} is of format {version}; this version of ecgenough reads format {CARD_FORMAT}.")
+    check_format(version, CARD_FORMAT, f"{name} is", "Export it again.")
     return card
 
 

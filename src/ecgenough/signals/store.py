@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.datasets.table import Task, find_task
-from ecgenough.errors import EcgenoughError, Obstacle, WrongRequest, quoted
+from ecgenough.errors import Obstacle, WrongRequest, check_format, quoted
 from ecgenough.recipe import Signal
 
 FORMAT = 1
@@ -248,10 +248,7 @@ def _read_description(folder: Path) -> dict[str, Any]:
         version = about["format"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(folder, DESCRIPTION, f"cannot be read ({error})") from None
-    if version != FORMAT:
-        raise EcgenoughError(
-            f"{folder} is a store of format {version}; this ecgenough reads format {FORMAT}. Prepare it again."
-        )
+    check_format(version, FORMAT, f"{folder} is a store", "Prepare it again.")
     return dict(about)
 
 
