@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 from ecgenough.datasets.table import Dataset, Task
-from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.errors import EcgenoughError, Obstacle, WrongRequest
 from ecgenough.formats import read
 from ecgenough.formats.table import TableLayout
 from ecgenough.recipe import BandPass, LowPassWavelet, Signal
+from ecgenough.signals import blocks
+from ecgenough.signals.blocks import Block, condition_block
 from ecgenough.signals.conditioning import condition
 from ecgenough.signals.preparation import prepare, store_fingerprint
 from ecgenough.signals.store import Store, waveform_hash
@@ -69,6 +71,36 @@ def test_rejected_records_are_told_by_name_and_counted(
     assert "tiny: 148 records prepared, 3 rejected. The first is id-lost: listed without a file. All are in" in said
     with (store.path / "rejected.csv").open(newline="") as file:
         assert [tuple(row) for row in csv.reader(file)] == [("record", "reason"), *store.rejected]
+
+
+@pytest.mark.parametrize("comes_back", ["at once", "later"])
+def test_a_file_that_is_gone_meanwhile_is_not_left_out_for_good(
+    listed: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, comes_back: str
+) -> None:
+    """Nothing is kept of a store that would lack the record, and the next call makes the whole one."""
+    whole = prepare(listed, WANTED, tmp_path / "whole", workers=1)
+    path, hidden, reads = listed.root / f"{listed.paths[7]}.dat", tmp_path / "hidden", []
+
+    def vanishing(*arguments: object) -> Block:
+        reads.append(arguments)
+        if len(reads) == 1:
+            path.rename(hidden)
+        made = condition_block(*arguments)  # type: ignore[arg-type]
+        if len(reads) == 1 and comes_back == "at once":
+            hidden.rename(path)
+        return made
+
+    with monkeypatch.context() as patched:
+        patched.setattr(blocks, "condition_block", vanishing)
+        told = f"\\({listed.paths[7]} among them\\) of tiny" if comes_back == "at once" else "files of tiny"
+        with pytest.raises(Obstacle, match=f"{told} changed while .* Give the same command again"):
+            prepare(listed, WANTED, tmp_path / "stores", workers=1)
+    assert list((tmp_path / "stores").iterdir()) == []
+    if comes_back == "later":
+        hidden.rename(path)
+    again = prepare(listed, WANTED, tmp_path / "stores", workers=1)
+    assert again.records == whole.records
+    assert again.hashes.tolist() == whole.hashes.tolist()
 
 
 def test_a_collection_without_a_usable_record_is_refused(collection: Collection, tmp_path: Path) -> None:

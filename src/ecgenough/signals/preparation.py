@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from ecgenough.datasets.table import Dataset
-from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.errors import EcgenoughError, Obstacle, WrongRequest
 from ecgenough.files import write_text, written_aside
 from ecgenough.progress import say
 from ecgenough.recipe import Signal, fingerprint
-from ecgenough.signals.blocks import Outcome
+from ecgenough.signals.blocks import Outcome, Request, condition_block
 from ecgenough.signals.building import JOURNAL, alone, build_signals, disk_failures, sync_folder
 from ecgenough.signals.conditioning import check_settings, samples_of
 from ecgenough.signals.noticed import tell, write_duplicates, write_notices, write_rejected
@@ -87,6 +87,7 @@ class Plan:
             shutil.rmtree(self.path)
         if not (self.part / DESCRIPTION).exists():
             outcome = build_signals(self.part, self.dataset, self.signal, workers)
+            self._refuse_changed(outcome)
             if not outcome.listing:
                 shutil.rmtree(self.part)
                 reason = outcome.broken[0][1]
@@ -96,6 +97,24 @@ class Plan:
         (self.part / JOURNAL).unlink(missing_ok=True)
         self.part.rename(self.path)
         sync_folder(self.path.parent)
+
+    def _refuse_changed(self, outcome: Outcome) -> None:
+        """Raise Obstacle where the store would lack or mistake a record whose file changed while it was being made.
+
+        Records that were left out are read once more: a file that was gone for a moment leaves no other trace.
+        """
+        dataset, signal = self.dataset, self.signal
+        requests = (
+            Request(dataset.root, (dataset.paths[place],), place, signal, dataset.layout) for place, _ in outcome.broken
+        )
+        back = next((one.paths[0] for one in requests if not condition_block(one).outcome.broken), None)
+        if back is not None or store_fingerprint(dataset, signal) != self.fingerprint:
+            shutil.rmtree(self.part)
+            which = "files" if back is None else f"files ({back} among them)"
+            raise Obstacle(
+                f"{which} of {dataset.name} changed while they were being prepared, so nothing of it is kept. "
+                "Give the same command again."
+            )
 
     def describe(self, folder: Path, outcome: Outcome) -> None:
         """Write table.npz, the tables for people and then store.json, which makes the store whole."""
