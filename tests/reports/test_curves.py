@@ -16,7 +16,7 @@ def drawn_line(figure: Figure, key: str) -> np.ndarray:
     path = re.search(rf'class="curve {key}" transform="scale\(0.1\)" d="([^"]+)"', str(figure.svg))
     assert path is not None
     places = np.array(re.findall(r"-?\d+", path[1]), dtype=float).reshape(-1, 2).cumsum(axis=0) / 10
-    left, right, top, floor = 50, 400 - 14, 12, 350 - 46
+    left, right, top, floor = 56, 400 - 14, 12, 350 - 46
     return np.column_stack([(places[:, 0] - left) / (right - left), (floor - places[:, 1]) / (floor - top)])
 
 
@@ -49,7 +49,7 @@ def test_dots_stand_at_the_chosen_thresholds(run_folder: Path) -> None:
         rf'<circle class="dot {line.key}" cx="([\d.]+)" cy="([\d.]+)"', str(curves.roc_figure([line]).svg)
     )
     assert circle is not None
-    assert float(circle[1]) == pytest.approx(50 + x * 336, abs=0.1)
+    assert float(circle[1]) == pytest.approx(56 + x * 330, abs=0.1)
     assert float(circle[2]) == pytest.approx(304 - y * 292, abs=0.1)
 
 

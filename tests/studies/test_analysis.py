@@ -5,7 +5,8 @@ import pytest
 from sklearn import metrics as sklearn
 from tests.made_study import SOBER, MadeStudy, make_study, network
 
-from ecgenough.studies.analysis import BASELINE, BEST, MODES, TRANSFER, Analysis, analyse
+from ecgenough.studies.analysis import BASELINE, BEST, MODES, TRANSFER, Analysis, analyse, measure, measure_all
+from ecgenough.studies.questions import ask
 from ecgenough.studies.results import read_results
 
 MADE = MadeStudy(
@@ -62,6 +63,29 @@ def test_each_family_holds_the_comparisons_it_is_named_for(found: Analysis) -> N
     ]  # fmt: skip
     assert len(found.family(BEST)) == len(found.standings) - 1
     assert {one.metric for one in found.comparisons} == {"auc", "average_precision", "brier"}
+
+
+def test_intervals_p_values_and_marks_rest_on_one_variance(found: Analysis) -> None:
+    for one in found.comparisons:
+        assert (one.p < 0.05) == (not one.low <= 0 <= one.high), one
+    lags = {one.second: one for one in found.family(BEST)}
+    for standing in found.standings[1:]:
+        assert standing.tied == (lags[standing.name].p_holm >= 0.05)
+
+
+def test_an_arm_alone_at_its_size_is_lent_what_others_vary_by(tmp_path: Path) -> None:
+    arms = (network("resnet18", "scratch", 1.5, sizes=(40, None)), network("crnn_gru", "scratch", 1.0))
+    (question,) = ask(read_results(make_study(tmp_path / "study", MadeStudy(arms, patients=120, folds=2, seed_sd=0.3))))
+    found = {key: one.macro["auc"] for key, one in measure_all(question, 2).items()}
+    own = {
+        (arm.name, arm.size): measure(question, arm, 2).macro["auc"].training
+        for sizes in question.sized.values()
+        for arm in sizes
+    }
+    whole = [own["resnet18 scratch", None], own["crnn_gru scratch", None]]
+    assert found["crnn_gru scratch", None].training == pytest.approx((whole[1] + np.mean(whole)) / 2)
+    small = own["resnet18 scratch", 40]
+    assert found["resnet18 scratch", 40].training == pytest.approx((small + np.mean([*whole, small])) / 2)
 
 
 def test_a_mode_s_gain_is_the_mean_over_networks(found: Analysis) -> None:

@@ -115,7 +115,7 @@ class Frame:
     y: Axis
     width: float = 400
     height: float = 350
-    left: float = 50
+    left: float = 56
     right: float = 14
     top: float = 12
     bottom: float = 46

@@ -100,7 +100,7 @@ def analyse(results: Results, resamples: int = RESAMPLES) -> tuple[Analysis, ...
 
 
 def _analysis(question: Question, cells: Sequence[Cell], resamples: int) -> Analysis:
-    measured = _all_measured(question, resamples)
+    measured = measure_all(question, resamples)
     compared = {arm.name: measured[arm.name, arm.size] for arm in question.arms}
     order = sorted(question.arms, key=lambda arm: -compared[arm.name].macro[AUC].value)
     comparisons = [one for metric in COMPARED for one in _comparisons(question, order, compared, metric)]
@@ -116,13 +116,20 @@ def _analysis(question: Question, cells: Sequence[Cell], resamples: int) -> Anal
     return Analysis(question, tuple(cells), standings, tuple(comparisons), curves, shown)
 
 
-def _all_measured(question: Question, resamples: int) -> dict[tuple[str, int | None], Measured]:
-    """The figures of every arm at every size; networks at the same size lend each other how much training varies."""
+def measure_all(question: Question, resamples: int) -> dict[tuple[str, int | None], Measured]:
+    """The figures of every arm at every size.
+
+    Networks at the same size lend each other how much training varies; one that is alone at its size, all of any size.
+    """
     arms = [arm for sizes in question.sized.values() for arm in sizes]
-    measured = {(arm.name, arm.size): measure(question, arm, resamples) for arm in arms}
-    for size in {arm.size for arm in arms}:
-        alike = [(arm.name, arm.size) for arm in arms if arm.size == size and arm.is_network]
-        measured |= zip(alike, moderated([measured[key] for key in alike]), strict=True)
+    alone = {(arm.name, arm.size): measure(question, arm, resamples) for arm in arms}
+    networks = [(arm.name, arm.size) for arm in arms if arm.is_network]
+    measured = dict(alone)
+    for size in {size for _, size in networks}:
+        alike = [key for key in networks if key[1] == size]
+        among = alike if len(alike) > 1 else networks
+        lent = dict(zip(among, moderated([alone[key] for key in among]), strict=True))
+        measured |= {key: lent[key] for key in alike}
     return measured
 
 
