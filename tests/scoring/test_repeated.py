@@ -276,7 +276,7 @@ def test_networks_lend_each_other_half_of_how_much_training_varies() -> None:
     assert [one.training for one in scores[:2]] == pytest.approx([0.0004, 0.0007])
     assert [one.freedom for one in scores[:2]] == [1, 2]
     assert math.isnan(scores[2].training)
-    assert scores[0].training_variance() == pytest.approx(0.0002)
+    assert scores[0].training_error() ** 2 == pytest.approx(0.0002)
     (alone,) = moderated([trained([0.80, 0.82])])
     assert (alone.macro["auc"].training, alone.macro["auc"].freedom) == (pytest.approx(0.0002), 1)
 
@@ -289,12 +289,12 @@ def test_repeated_splits_have_the_correction_of_nadeau_and_bengio() -> None:
     plain, repeated = (
         measure_units(units, NAMES[:200], resamples=2, test_to_train=ratio).macro["auc"] for ratio in (0, 0.25)
     )
-    assert plain.training_variance() == pytest.approx(plain.training / 3)
-    assert repeated.training_variance() == pytest.approx(plain.training * (1 / 3 + 0.25))
+    assert plain.training_error() ** 2 == pytest.approx(plain.training / 3)
+    assert repeated.training_error() ** 2 == pytest.approx(plain.training * (1 / 3 + 0.25))
     seeds = measure_units(
         {(key[1], 0): one for key, one in units.items()}, NAMES[:200], resamples=2, test_to_train=0.25
     )
-    assert seeds.macro["auc"].training_variance() == pytest.approx(plain.training_variance())
+    assert seeds.macro["auc"].training_error() == pytest.approx(plain.training_error())
 
 
 def test_the_auc_of_each_class_and_of_an_absent_one() -> None:

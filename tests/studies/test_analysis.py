@@ -114,7 +114,7 @@ def test_subgroups_add_up_and_small_ones_have_no_figures(found: Analysis) -> Non
 
 
 def test_what_the_intervals_cover_is_said(found: Analysis, tmp_path: Path) -> None:
-    assert found.covers.endswith("but not another collection to train on")
+    assert found.covers.endswith("but not another collection to train on, nor learning a source again")
     once = MadeStudy((network("resnet18", "scratch", 1.0), *SOBER), patients=80, folds=2, seeds=(0,))
     (single,) = analyse(read_results(make_study(tmp_path / "study", once)), resamples=50)
     assert single.covers == "other patients of the same kind, but not training again"

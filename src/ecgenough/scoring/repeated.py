@@ -23,10 +23,11 @@ patients might have been tested, and every network might have been trained again
   1 / units + test / train records, not by 1 / units alone (Nadeau & Bengio 2003). Theirs is the variance of all differences;
   here patients, who are the same in every repeat, are known apart.
 
-The two variances are added, and intervals are Student's with the degrees of freedom of Satterthwaite (1946): those of the
-patients, and those of the spread for all of it that was estimated from the spread. Of a single unit the second is unknown, and
-the interval does not cover it. Neither covers another collection of training records: no unbiased estimate of that exists within
-one cross-validation (Bengio & Grandvalet 2004). `benchmarks/coverage.py` measures how often the intervals hold the truth.
+The two variances are added, that of training where it is above 0 over all arms of a difference, and intervals are Student's with
+the degrees of freedom of Satterthwaite (1946): those of the patients, and those of the spread for all of it that was estimated
+from the spread. Of a single unit the second is unknown, and the interval does not cover it. Neither covers another collection of
+training records: no unbiased estimate of that exists within one cross-validation (Bengio & Grandvalet 2004).
+`benchmarks/coverage.py` measures how often the intervals hold the truth.
 
 Ranks are compared within a fold only. Scores of networks trained apart are not on one scale: pooled over folds, even
 guessing by prevalence falls below 0.5 (Forman & Scholz 2010). So an AUC is the mean of the folds' AUCs, each counting as
@@ -78,16 +79,11 @@ class Scores:
 
     def training_error(self) -> float:
         """Standard error of the mean over units that is due to training; NaN where it is unknown."""
-        return math.nan if math.isnan(self.training) else math.sqrt(self.training_variance())
+        return self.training if math.isnan(self.training) else math.sqrt(max(0.0, self.training * self.per_unit))
 
-    def training_variance(self) -> float:
-        """What training again would add to the variance of the mean over units; NaN where it is unknown."""
-        return self.training if math.isnan(self.training) else max(0.0, self.training) * self.per_unit
-
-    def estimated(self) -> float:
-        """How much of the mean's variance is estimated from the spread of units: what training adds, and what it exceeds."""
-        added = self.training_variance()
-        return added + within_units(self.parts) / len(self.values) if added > 0 else 0.0
+    def spread(self) -> float:
+        """What of the mean's variance the spread of units tells: what training adds, and what patients do to each alone."""
+        return max(0.0, self.training * self.per_unit + within_units(self.parts) / len(self.values))
 
 
 def within_units(parts: Floats) -> float:
@@ -278,11 +274,13 @@ def contrast(parts: Sequence[tuple[float, Measured]], metric: str) -> Difference
 def _together(of_patients: float, patients_freedom: float, arms: Sequence[tuple[float, Scores]]) -> tuple[float, float]:
     """The joint standard error of a weighted sum of arms and its degrees of freedom (Satterthwaite 1946)."""
     known = [(weight**2, arm) for weight, arm in arms if weight and not math.isnan(arm.training)]
-    total = of_patients + sum(square * arm.training_variance() for square, arm in known)
+    of_training = sum(square * arm.training * arm.per_unit for square, arm in known)
+    total = of_patients + max(0.0, of_training)
     if total == 0:
         return 0.0, max(1.0, patients_freedom)
     parts = of_patients**2 / max(1.0, patients_freedom)
-    parts += sum((square * arm.estimated()) ** 2 / max(1.0, arm.freedom) for square, arm in known)
+    if of_training > 0:
+        parts += sum((square * arm.spread()) ** 2 / max(1.0, arm.freedom) for square, arm in known)
     return math.sqrt(total), max(1.0, total**2 / parts)
 
 

@@ -81,7 +81,9 @@ class Analysis:
         """What the intervals allow for, and what they do not."""
         units = [len(one.arm.units) for one in self.standings if one.arm.is_network]
         what = "other patients of the same kind"
-        again = "training again with another seed or split, but not another collection to train on"
+        carried = any(one.arm.first.source for one in self.standings)
+        source = ", nor learning a source again" if carried else ""
+        again = f"training again with another seed or split, but not another collection to train on{source}"
         if not units or max(units) == 1:
             return f"{what}, but not training again"
         return f"{what}, and {again}" if min(units) > 1 else f"{what}, and, where there are several runs, {again}"

@@ -8,12 +8,12 @@ from numpy.typing import NDArray
 
 from ecgenough.scoring.folds import Unit
 from ecgenough.scoring.metrics import Unscorable
-from ecgenough.scoring.repeated import AUC, Interval, Measured, interval, measure_units
+from ecgenough.scoring.repeated import AUC, Interval, Measured, interval, measure_units, moderated
 from ecgenough.studies.questions import Arm, Question, UnitKey
 from ecgenough.studies.results import Answers
 
 FEWEST = 10  # patients on either side of every class that is there, below which an AUC says nothing
-RESAMPLES = 400
+RESAMPLES = 2  # an AUC's interval needs no draws
 AGES = ((0, 40, "under 40"), (40, 60, "40 to 59"), (60, 80, "60 to 79"), (80, 1000, "80 and over"))
 Rows = Callable[[Answers], NDArray[np.bool_]]
 
@@ -54,6 +54,7 @@ def _of_age(low: float, high: float) -> Rows:
 
 def _subgroup(question: Question, arms: list[Arm], what: str, name: str, rows: Rows) -> Subgroup:
     taken = [answers.taken(rows(answers)) for answers in question.test_answers]
+    measured = _all_measured(question, arms, rows)
     patients = {str(patient) for answers in taken for patient in answers.patients}
     return Subgroup(
         what,
@@ -61,8 +62,16 @@ def _subgroup(question: Question, arms: list[Arm], what: str, name: str, rows: R
         records=sum(len(answers.records) for answers in taken),
         patients=len(patients),
         positives=tuple(int(count) for count in sum(answers.labels.sum(axis=0) for answers in taken)),
-        figures={arm.name: _figure(_measured(question, arm, rows)) for arm in arms},
+        figures={arm.name: _figure(measured[arm.name]) for arm in arms},
     )
+
+
+def _all_measured(question: Question, arms: list[Arm], rows: Rows) -> dict[str, Measured | None]:
+    """The figures of the arms on some rows; of how much training varies, all networks say something."""
+    networks = [arm for arm in question.arms if arm.is_network]
+    measured = {arm.name: _measured(question, arm, rows) for arm in {*networks, *arms}}
+    known = {arm.name: one for arm in networks if (one := measured[arm.name])}
+    return measured | dict(zip(known, moderated(list(known.values())), strict=True))
 
 
 def _measured(question: Question, arm: Arm, rows: Rows) -> Measured | None:
