@@ -14,6 +14,7 @@ from ecgenough import __main__ as command
 from ecgenough.datasets import open_dataset
 from ecgenough.datasets.table import Task
 from ecgenough.errors import WrongRequest
+from ecgenough.formats.wfdb import write_wfdb
 from ecgenough.inspection import Inspection, as_json, inspect_dataset
 from ecgenough.inspection.labels import count_labels
 from ecgenough.inspection.record import look_at
@@ -66,6 +67,19 @@ def test_a_planted_fault_raises_its_suspicion_and_a_sound_record_none(fault: obj
     assert not any(raised_one for look in looks for raised_one in raised(look, middle, usual))
     kinds = [{one[0] for one in raised(look_at(fault.plant(ecg)), middle, usual)} for ecg in ECGS[:8]]
     assert sum(fault.kind in of for of in kinds) >= 7
+
+
+def test_a_header_without_its_samples_is_absent_and_a_short_one_broken(tmp_path: Path) -> None:
+    for at in range(4):
+        write_wfdb(tmp_path, f"r{at}", ECGS[at])
+    (tmp_path / "r1.dat").unlink()
+    (tmp_path / "r2.dat").write_bytes(b"short")
+    (tmp_path / "m.csv").write_text("path,patient,fold\nr0,0,1\nr1,1,2\nr2,2,3\nr3,3,1\n")
+    found = inspect_dataset(open_dataset(str(tmp_path / "m.csv"), None), workers=1)
+    assert [record for record, _ in found.absent] == ["r1"]
+    assert [record for record, _ in found.broken] == ["r2"]
+    assert [place for place, _ in found.read] == [0, 3]
+    assert found.labels is None
 
 
 def test_labels_are_counted_by_hand() -> None:
