@@ -46,7 +46,8 @@ def main() -> None:
     rate, alone = answered / asked.seconds, (before + after) / 2
     waits.sort()
     lines = [
-        f"- Command: `python -m benchmarks.service {asked.model.name} ... --clients {asked.clients} --seconds {asked.seconds:g}`",
+        f"- Command: `python -m benchmarks.service {Path(asked.model).name} {asked.folder.name} "
+        f"--clients {asked.clients} --seconds {asked.seconds:g}`",
         f"- {os.cpu_count()} cores, clients and server on the same ones; {date.today()}; load {os.getloadavg()[0]:.1f}",
         "",
         "| clients | seconds | answered | lost | wrong | ECGs/s | of bulk prediction | median wait | 99% wait | memory MB |",
@@ -59,14 +60,14 @@ def main() -> None:
     write_text(asked.out, "# The service under load\n\n" + "\n".join(lines) + "\n")
 
 
-def bulk(folder: Path, headers: list[Path], seconds: float) -> tuple[Expected, float]:
+def bulk(model: str, headers: list[Path], seconds: float) -> tuple[Expected, float]:
     """Every record's probabilities, and how many ECGs a second one process reads and answers in batches."""
-    model, expected, done = Model.load(folder), {}, 0
+    loaded, expected, done = Model.load(model), {}, 0
     started = time.perf_counter()
     for turn in itertools.count():
         for first in range(0, len(headers), BATCH):
             part = headers[first : first + BATCH]
-            said = model.predict_many([formats.read(header) for header in part])
+            said = loaded.predict_many([formats.read(header) for header in part])
             expected.update({header.name: one.probabilities for header, one in zip(part, said, strict=True)})
             done += len(part)
         if time.perf_counter() - started > seconds and turn:
@@ -167,8 +168,8 @@ def _children(process: int) -> Iterator[int]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=Path)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("model", help="a name from `ecgenough models`, or a model's or run's folder")
+    parser.add_argument("folder", type=Path, help="of WFDB records")
     parser.add_argument("--clients", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / "service.md")

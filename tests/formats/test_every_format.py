@@ -5,6 +5,7 @@ import sys
 import warnings
 from datetime import datetime
 from importlib import import_module
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import pyedflib
 import pytest
 import sierraecg
 from benchmarks.broken import ENDINGS
-from benchmarks.samples import WRITERS, counts_of, sample
+from benchmarks.samples import WRITERS, counts_of, dicom, edf, sample
 from ecgdatakit.parsing.parser import FileParser
 from numpy.typing import NDArray
 from pydicom import dcmread
@@ -66,6 +67,39 @@ def test_the_voltages_are_those_written_and_those_an_independent_reader_finds(na
     assert (ecg.patient, ecg.sex, ecg.recorded) == ("p-17", "female", datetime(2020, 5, 4, 6, 7, 8))
     # 61 years where the file says an age; from 2 March 1950 to 4 May 2020 are 25,631 days, 70.18 years
     assert ecg.age in (61.0, 70.18)
+
+
+@pytest.mark.parametrize(
+    "kind", [pyedflib.FILETYPE_EDF, pyedflib.FILETYPE_EDFPLUS, pyedflib.FILETYPE_BDF, pyedflib.FILETYPE_BDFPLUS]
+)
+def test_edf_and_bdf_of_either_age(kind: int, tmp_path: Path) -> None:
+    counts = counts_of(12, TWO_SECONDS)
+    (tmp_path / "x.edf").write_bytes(edf(counts, 2.5, 500, STANDARD_LEADS, kind))
+    ecg = read(tmp_path / "x.edf")
+    with pyedflib.EdfReader(str(tmp_path / "x.edf")) as file:
+        theirs = np.stack([file.readSignal(i) for i in range(12)]) * 1e-3
+    assert ecg.leads == STANDARD_LEADS
+    assert np.abs(ecg.signal - theirs).max() < 2.5e-3
+    assert np.abs(ecg.signal - counts * 2.5e-3).max() < 2.5e-5
+
+
+@pytest.mark.parametrize(("last", "bits"), [("1.1", 16), ("1.2", 16), ("1.3", 16), ("1.4", 32)])
+def test_every_dicom_class_of_ecgs(last: str, bits: int, tmp_path: Path) -> None:
+    """12-lead, general, ambulatory and general 32-bit ECG (PS3.4 B.5)."""
+    counts = counts_of(12, TWO_SECONDS)
+    whole = dcmread(BytesIO(dicom(counts, 2.5, 500, STANDARD_LEADS)))
+    whole.SOPClassUID = whole.file_meta.MediaStorageSOPClassUID = f"1.2.840.10008.5.1.4.1.1.9.{last}"
+    if bits == 32:
+        for group, part in zip(whole.WaveformSequence, (counts[:, : counts.shape[1] // 10], counts), strict=True):
+            group.WaveformBitsAllocated, group.WaveformSampleInterpretation = 32, "SL"
+            group.WaveformData = part.T.astype("<i4").tobytes()
+            for channel in group.ChannelDefinitionSequence:
+                channel.WaveformBitsStored = 32
+    whole.save_as(tmp_path / "x.dcm")
+    ecg = read(tmp_path / "x.dcm")
+    assert ecg.leads == STANDARD_LEADS
+    assert np.abs(ecg.signal - dcmread(tmp_path / "x.dcm").waveform_array(1).T * 1e-3).max() < 2.5e-3
+    assert np.abs(ecg.signal - counts * 2.5e-3).max() < 2.5e-5
 
 
 @pytest.mark.parametrize("name", WRITERS)
