@@ -1,17 +1,24 @@
 """Models with fresh weights, small enough to export, explain and run in a moment, and one that is trained."""
 
-from collections.abc import Callable
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+import uvicorn
 
 from ecgenough import networks
 from ecgenough.model import Model
 from ecgenough.networks import alexnet, vgg
 from ecgenough.recipe import Recipe
 from ecgenough.scoring.calibration import Calibration
+from ecgenough.serving.door import Door
 from ecgenough.serving.export import as_onnx, onnx_card
 from ecgenough.serving.onnx_model import OnnxModel
 from ecgenough.signals.normalisation import Normaliser
@@ -50,6 +57,20 @@ def make(name: str = "resnet18", *changes: str, seed: int = 0, **options: Any) -
         normaliser=Normaliser(kind, across, torch.linspace(0.1, 0.4, len(leads)) if kind == "scale" else None),
         calibration=Calibration((1.3, 1.0, 0.7), (-0.2, 0.0, 0.4)),
     )
+
+
+@contextmanager
+def served(door: Door) -> Iterator[str]:
+    """Answer on a free port, from a thread."""
+    server = uvicorn.Server(uvicorn.Config(door, log_level="warning", access_log=False, lifespan="on"))
+    with socket.create_server(("127.0.0.1", 0)) as here:
+        thread = threading.Thread(target=asyncio.run, args=(server.serve([here]),), daemon=True)
+        thread.start()
+        while not server.started:
+            time.sleep(0.05)
+        yield f"http://127.0.0.1:{here.getsockname()[1]}/"
+        server.should_exit = True
+        thread.join()
 
 
 @pytest.fixture

@@ -1,30 +1,23 @@
 """The page of the service as a browser shows it. Skipped where Playwright or a Chromium is not installed."""
 
-import asyncio
 import json
 import math
 import re
 import shutil
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import uvicorn
 from benchmarks.broken import ENDINGS
 from benchmarks.samples import WRITERS, sample
 from numpy.typing import NDArray
 from scipy.signal import bilinear, butter, sosfiltfilt, tf2sos
-from tests.serving.conftest import make
+from tests.serving.conftest import make, served
 from tests.serving.pdf import drawn
 
 from ecgenough.ecg import STANDARD_LEADS
-from ecgenough.serving.door import Door
 from ecgenough.serving.limits import Limits
 from ecgenough.serving.service import build_app
 
@@ -52,20 +45,6 @@ def address() -> Iterator[str]:
     door, _ = build_app(make(), "small", Limits(readers=1, upload=2**20))
     with served(door) as address:
         yield address
-
-
-@contextmanager
-def served(door: Door) -> Iterator[str]:
-    """Answer on a free port, from a thread."""
-    server = uvicorn.Server(uvicorn.Config(door, log_level="warning", access_log=False, lifespan="on"))
-    with socket.create_server(("127.0.0.1", 0)) as here:
-        thread = threading.Thread(target=asyncio.run, args=(server.serve([here]),), daemon=True)
-        thread.start()
-        while not server.started:
-            time.sleep(0.05)
-        yield f"http://127.0.0.1:{here.getsockname()[1]}/"
-        server.should_exit = True
-        thread.join()
 
 
 @pytest.fixture
