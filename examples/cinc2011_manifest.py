@@ -15,7 +15,7 @@ task: quality
 layout:
   rate: 500
   unit: 200/mV
-  leads: [I, II, III, aVR, aVL, aVF, V1, V2, V3, V4, V5, V6]
+  leads: [I, II, III, aVR, aVF, aVL, V1, V2, V3, V4, V5, V6]  # as the voltages say: see docs/inspect.md
   orientation: samples-by-leads
   skip_columns: 1          # the first column counts samples
 """

@@ -5,9 +5,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ecgenough.datasets import open_dataset
+from ecgenough.formats import read
 
 DATA = os.environ.get("ECGENOUGH_DATA")
 EXAMPLES = Path(__file__).parents[2] / "examples"
@@ -29,6 +31,10 @@ def test_cinc_2011(tmp_path: Path) -> None:
     assert task.labels.sum() == 92
     assert dataset.layout is not None
     assert (dataset.layout.unit, dataset.layout.skip_columns, len(dataset.layout.leads)) == ("200/mV", 1, 12)
+    ecg = read(folder / "set-a" / "1009856.txt", dataset.layout)
+    lead = {name: ecg.signal[ecg.leads.index(name)] for name in ("I", "II", "aVL", "aVF")}
+    np.testing.assert_allclose(lead["aVF"], lead["II"] - lead["I"] / 2, atol=0.0051)  # Goldberger; a step is 0.005 mV
+    np.testing.assert_allclose(lead["aVL"], lead["I"] - lead["II"] / 2, atol=0.0051)
 
 
 def test_challenge_2021(tmp_path: Path) -> None:
