@@ -13,11 +13,28 @@ RUNS = ROOT / "benchmarks" / "results" / "ptbxl-runs.csv"
 INSPECTION = ROOT / "benchmarks" / "results" / "inspection.md"
 TRANSFER = ROOT / "docs" / "studies" / "transfer" / "table.csv"
 MARK = re.compile(r"<!-- table: ([\w-]+) -->")
+FIGURE = re.compile(r"<!-- AUC: ([\w-]+): (.+?) -->")
 
 
 def filled(markdown: str) -> str:
-    """A page with its marks, such as `<!-- table: networks -->`, replaced by their tables."""
-    return MARK.sub(lambda mark: TABLES[mark[1]](), markdown)
+    """A page with its marks replaced: `<!-- table: networks -->` by that table, `<!-- AUC: quality: resnet18 full -->` by
+    the figure of the study's arm, `<!-- AUC: ptb-xl: name=resnet18 -->` by that of the last run whose row says so.
+    """
+    return FIGURE.sub(lambda mark: auc(mark[1], mark[2]), MARK.sub(lambda mark: TABLES[mark[1]](), markdown))
+
+
+def auc(data: str, what: str) -> str:
+    """An AUC with its interval, from the files. Raises ValueError where they have none of that name."""
+    if data == "ptb-xl":
+        found = [row for row in _read(RUNS) if what in f"{row['recipe']}, {row['changes']}"]
+        figures = [(row["fold-9 macro AUC"], row["low"], row["high"]) for row in found]
+    else:
+        found = [row for row in _read(TRANSFER) if (row["target"], row["arm"]) == (data, what)]
+        figures = [(row["auc"], row["auc_low"], row["auc_high"]) for row in found]
+    if not figures:
+        raise ValueError(f'no measured AUC of "{what}" on {data}')
+    value, low, high = map(float, figures[-1])
+    return f"{value:.3f} ({low:.3f}–{high:.3f})"
 
 
 def sizes() -> str:

@@ -81,7 +81,7 @@ def _make(words: list[str]) -> None:
 
 
 def _python(words: list[str]) -> None:
-    """A module or a script that is there, with options that its source names."""
+    """A module or a script that is there, with options that its source, or that of what it imports, names."""
     if words[0] != "-m":
         ast.parse((ROOT / words[0]).read_text(encoding="utf-8"))
         return
@@ -92,6 +92,8 @@ def _python(words: list[str]) -> None:
     assert found.origin is not None
     package = Path(found.origin).parent if Path(found.origin).stem == "__init__" else None
     source = "\n".join(path.read_text() for path in (package.glob("*.py") if package else [Path(found.origin)]))
+    for name in re.findall(r"^ *from benchmarks import ([\w, ]+)$", source, flags=re.MULTILINE):
+        source += "\n".join((ROOT / "benchmarks" / f"{one}.py").read_text() for one in name.split(", "))
     for word in words[2:]:
         assert not word.startswith("--") or f'"{word}"' in source, word
 
