@@ -15,7 +15,6 @@ def test_every_mark_of_the_docs_can_be_filled() -> None:
         tables, found = measured.MARK.findall(text), measured.FIGURE.findall(text)
         assert set(tables) <= set(measured.TABLES)
         assert all(measured.auc(*one) for one in found)
-        assert text.count("<!-- ") == len(tables) + len(found)
         figures += len(found)
     assert figures >= 8
 
