@@ -92,8 +92,8 @@ FAULTS = (
         for arm in ("RA", "LA")
     ),
     Fault("aVR and aVL in each other's place", SUMS, partial(renamed, "aVR", "aVL"), "aVR and aVL"),
-    Fault("lead III turned over", SUMS, partial(lead_scaled, "III", -1), "III is −1 times"),
-    Fault("lead aVF at twice its gain", SUMS, partial(lead_scaled, "aVF", 2), "aVF is 2 times"),
+    Fault("lead III turned over", SUMS, partial(lead_scaled, "III", -1), "III is −"),
+    Fault("lead aVF at twice its gain", SUMS, partial(lead_scaled, "aVF", 2), "aVF is "),
     Fault("µV read as mV", UNIT, partial(scaled, 1000)),
     Fault("mV read as µV", UNIT, partial(scaled, 0.001)),
     Fault("ten times the gain", UNIT, partial(scaled, 10)),

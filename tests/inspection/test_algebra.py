@@ -57,6 +57,19 @@ def test_two_leads_in_each_other_s_place_are_named(one: str, other: str) -> None
     assert found.sentence.endswith(f"They would if {one} and {other} were exchanged.")
 
 
+@pytest.mark.parametrize("lead", ["III", "aVF"])
+def test_a_small_lead_turned_over_is_named_though_an_exchange_mends_much(lead: str) -> None:
+    """With the heart's axis across the lead it is small, with noise in every lead."""
+    level = {"III": FIRST + 0.3 * SECOND, "aVF": FIRST / 2 + 0.3 * SECOND}[lead]
+    signal = limbs(FIRST, level)
+    noise = np.random.default_rng(1).standard_normal(signal.shape).astype(np.float32)
+    signal[LIMB_LEADS.index(lead)] *= -1
+    found = misfit(signal + np.float32(0.02) * noise, LIMB_LEADS)
+    assert found is not None
+    assert found.leads == (lead,)
+    assert found.gain == pytest.approx(-1, abs=0.1)
+
+
 def test_another_signal_in_a_lead_is_named_without_a_gain() -> None:
     signal = limbs()
     signal[2] = RNG.standard_normal(400)

@@ -18,6 +18,7 @@ Floats = NDArray[np.float64]
 MOST = 0.1  # of the leads' power, as a root: what filters and rounding leave stays well below
 LEAST_MILLIVOLTS = 0.02  # below it, rounding to coarse counts can do as much
 EXPLAINED = 0.3  # of the misfit at most may stay behind an explanation
+ALIKE = 0.02  # of the misfit, by which an exchange may leave more than one lead's absence, which always leaves less
 ALONE = 0.9  # correlation of a lead with what the others give, above which it is the same lead at another gain
 _FROM_TWO = {"I": (1.0, 0.0), "II": (0.0, 1.0), **DERIVED_LEADS}
 
@@ -63,7 +64,14 @@ def misfit(signal: NDArray[np.float32], leads: Sequence[str]) -> Misfit | None:
     if millivolts < LEAST_MILLIVOLTS or left < MOST**2 * whole:
         return None
     share = float(np.sqrt(left / whole))
-    return _exchanged(power, law, names, share, millivolts) or _alone(power, law, names, share, millivolts)
+    pair, with_pair = _exchanged(power, law)
+    one, without_one = _alone(power, law)
+    mends = with_pair <= min(EXPLAINED**2 * left, MOST**2 * whole)
+    if mends and with_pair <= without_one + ALIKE * left:
+        return Misfit(share, millivolts, tuple(names[at] for at in pair))
+    if without_one > MOST**2 * whole:
+        return Misfit(share, millivolts)
+    return Misfit(share, millivolts, (names[one],), _gain(power, law, one))
 
 
 def _left(power: Floats, law: Floats) -> float:
@@ -71,34 +79,34 @@ def _left(power: Floats, law: Floats) -> float:
     return max(0.0, float(np.trace(power) - np.trace(law @ np.linalg.pinv(law) @ power)))
 
 
-def _exchanged(power: Floats, law: Floats, names: Sequence[str], share: float, millivolts: float) -> Misfit | None:
-    """The exchange of two leads that mends all, if one does."""
-    before = _left(power, law)
+def _exchanged(power: Floats, law: Floats) -> tuple[tuple[int, int], float]:
+    """The exchange of two leads that mends most, and the power that it leaves."""
     found = []
-    for pair in combinations(range(len(names)), 2):
-        order = np.arange(len(names))
+    for pair in combinations(range(len(law)), 2):
+        order = np.arange(len(law))
         order[list(pair)] = order[list(pair)][::-1]
         found.append((_left(power[np.ix_(order, order)], law), pair))
-    least, (first, second) = min(found)
-    if least > EXPLAINED**2 * before or least > MOST**2 * np.trace(power):
-        return None
-    return Misfit(share, millivolts, (names[first], names[second]))
+    least, pair = min(found)
+    return pair, least
 
 
-def _alone(power: Floats, law: Floats, names: Sequence[str], share: float, millivolts: float) -> Misfit:
-    """The one lead without which all others add up, and its gain; no lead where none does."""
-    if len(names) < 4:  # of three leads, any one can be blamed
-        return Misfit(share, millivolts)
+def _alone(power: Floats, law: Floats) -> tuple[int, float]:
+    """The lead without which the others add up best, and the power that they leave; of three leads, any can be blamed."""
+    if len(law) < 4:
+        return 0, np.inf
     found = []
-    for at in range(len(names)):
-        others = [other for other in range(len(names)) if other != at]
+    for at in range(len(law)):
+        others = [other for other in range(len(law)) if other != at]
         found.append((_left(power[np.ix_(others, others)], law[others]), at))
     least, at = min(found)
-    others = [other for other in range(len(names)) if other != at]
-    if least > MOST**2 * np.trace(power[np.ix_(others, others)]):
-        return Misfit(share, millivolts)
+    return at, least
+
+
+def _gain(power: Floats, law: Floats, at: int) -> float | None:
+    """How many times a lead is what the others give for it; None where it is nothing like that."""
+    others = [other for other in range(len(law)) if other != at]
     weights = law[at] @ np.linalg.pinv(law[others])
     due = float(weights @ power[np.ix_(others, others)] @ weights)
     shared = float(weights @ power[others, at])
     alike = abs(shared) / np.sqrt(due * power[at, at]) if due * power[at, at] > 0 else 0.0
-    return Misfit(share, millivolts, (names[at],), shared / due if alike > ALONE else None)
+    return shared / due if alike > ALONE else None

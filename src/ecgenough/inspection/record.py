@@ -30,7 +30,8 @@ LOOKED_AT = 60.0  # seconds; what is measured on a day's recording is measured o
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """One recording. `heights` are the mV that a beat spans in each lead, `scores` each lead's quality from 0 to 1.
+    """One recording. `heights` are the mV that a beat spans in each lead, `scores` each lead's quality from 0 to 1,
+    `indices` the means over leads of what they are made of (`quality.INDICES`).
 
     `unit` is what the file states, `step` the smallest difference between its voltages in µV. `lost` counts samples,
     `flat` names leads that never vary, `still` those that do not for most of the time, `ended` those that rest on one
@@ -50,7 +51,7 @@ class Look:
     heights: tuple[float, ...]
     beats: float
     scores: tuple[float, ...]
-    indices: tuple[tuple[float, ...], ...]
+    indices: tuple[float, ...]
     misfit: Misfit | None
     exchange: Exchange | None
     hash: int | None
@@ -111,7 +112,7 @@ def look_at(ecg: Ecg, unit: str = "") -> Look:
         heights=tuple(beat_height(signal[:, None], ecg.rate).round(4).tolist()),
         beats=60.0 * RATE / float(np.diff(peaks).mean()) if len(peaks) > 2 else float("nan"),
         scores=tuple(quality.score(table).round(4).tolist()),
-        indices=tuple(map(tuple, table.round(4).tolist())),
+        indices=tuple(table.mean(axis=0).round(4).tolist()),
         misfit=misfit(centred, ecg.leads),
         exchange=None if waves is None else exchange(waves, ecg.leads),
         hash=duplicates.exact_hash(ecg) if len(flat) < len(ecg.leads) else None,

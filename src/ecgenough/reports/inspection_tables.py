@@ -167,11 +167,10 @@ def records_table(inspection: Inspection) -> Table:
     """Everything measured on each record, for CSV. The quality indices are means over leads."""
     dataset, rows = inspection.dataset, []
     for place, found in inspection.read:
-        indices = np.mean(found.indices, axis=0).tolist()
         rows.append(
             (dataset.records[place], dataset.patients[place], float(dataset.folds[place]), found.rate, found.seconds, found.unit,
              found.step, " ".join(found.leads), float(found.lost), found.beats if np.isfinite(found.beats) else None,
-             found.height, found.score, *indices, listing(one.kind for one in inspection.suspicions_of(place)))
+             found.height, found.score, *found.indices, listing(one.kind for one in inspection.suspicions_of(place)))
         )  # fmt: skip
     columns = (
         Column("record", "Record"), Column("patient", "Patient"), _number("fold", "Fold"), _number("rate", "Hz"),
