@@ -62,9 +62,17 @@ class Tally:
             name = hashlib.sha256(content).hexdigest()[:12]
             (self.out / f"finding-{self.fed.name}-{name}.bin").write_bytes(content)
 
+    def restore(self, row: dict[str, Any]) -> None:
+        """Take over what a process of its own has counted."""
+        self.kinds.update(read=row["read"], refused=row["refused"])
+        self.kinds["crashed"] += row["executions"] - row["read"] - row["refused"]
+        self.end = self.start + 60 * row["minutes"]
+        self.worked, self.cpu, self.slowest = row["worked_s"], row["cpu_s"], row["slowest_s"]
+        self.findings |= row["findings"]
+
     def row(self) -> dict[str, Any]:
         return {
-            "harness": self.fed.name, "minutes": round((self.end - self.start) / 60, 1), "worked_s": round(self.worked),
+            "harness": self.fed.name, "minutes": round((self.end - self.start) / 60, 2), "worked_s": round(self.worked),
             "cpu_s": round(self.cpu), "executions": self.kinds.total(), "read": self.kinds["read"],
             "refused": self.kinds["refused"], "sentences": len(self.sentences), "slowest_s": round(self.slowest, 3),
             "findings": self.findings,

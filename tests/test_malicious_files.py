@@ -36,7 +36,7 @@ from starlette.testclient import TestClient
 from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord, EcgenoughError, WrongRequest
 from ecgenough.fetching.unpacking import unpack
-from ecgenough.formats import read
+from ecgenough.formats import TableLayout, read
 from ecgenough.learning.imported_weights import import_weights
 from ecgenough.model import Model
 from ecgenough.recipe import Recipe, load_recipe
@@ -222,12 +222,13 @@ def test_a_recipe_makes_no_objects(tag: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["code.npz", "code.npy", "code.pkl"])
-def test_arrays_of_objects_are_not_unpickled(name: str, guard: Guard) -> None:
+def test_arrays_of_objects_are_not_unpickled(name: str, guard: Guard, monkeypatch: pytest.MonkeyPatch) -> None:
     place = Path(guard.folder, name)
     place.write_bytes(broken_files()[name])
-    assert guard.read(place).kind in ("refused", "crashed")  # an NPY file asks for a layout, which needs no name
+    monkeypatch.chdir(place.parent)
+    assert guard.read(place, TableLayout(500, "mV", ("I",), "leads-by-samples")).kind == "refused"
     assert guard.seen == []
-    assert not list(place.parent.glob("trap*"))
+    assert [path.name for path in place.parent.iterdir()] == [name]
 
 
 def test_a_changed_model_is_refused(model: Path, tmp_path: Path) -> None:
@@ -254,7 +255,7 @@ def test_entities_read_no_files(root: str, declared: str, tmp_path: Path, guard:
     place.write_text(f"<!DOCTYPE {root} [{declared.format(secret=secret)}]><{root}>&x;</{root}>")
     outcome = guard.read(place)
     assert (outcome.kind, outcome.elsewhere) == ("refused", ())
-    assert "XML" in outcome.what
+    assert "its XML declares entities, which are refused" in outcome.what
     assert "told" not in outcome.what
 
 
@@ -288,7 +289,8 @@ def test_a_card_cannot_ask_for_a_network_larger_than_its_weights(
     thresholds = [0.5] * len(classes)
     folder = copied(model, tmp_path / "m", recipe=recipe, classes=classes, titles=classes, thresholds=thresholds)
     start = time.monotonic()
-    with pytest.raises(EcgenoughError, match=r"model\.json does not fit its weights"):
+    told = r"model\.json does not fit its weights: .*(larger than its weights|can't allocate|network\.options)"
+    with pytest.raises(EcgenoughError, match=told):
         Model.load(folder)
     assert time.monotonic() - start < SOON
 

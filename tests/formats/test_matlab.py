@@ -1,5 +1,6 @@
 """CPSC-2018's own files, written with scipy.io.savemat as MATLAB writes them."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,25 @@ def test_a_torn_file_is_one_sentence(tmp_path: Path, compressed: bool) -> None:
         (tmp_path / "A0001.mat").write_bytes(content[:size])
         with pytest.raises(BrokenRecord, match=r"^A0001\.mat is [^\n]*$"):
             read(tmp_path / "A0001.mat")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        (struct.pack("<IIii", 5, 8, 12, 3000), struct.pack("<IIii", 5, 8, -0x40FFFFF4, 0x872B02), "dimensions"),
+        (struct.pack("<IIii", 5, 8, 12, 3000), struct.pack("<IIii", 5, 8, 12, 1 << 30), "dimensions"),
+        (struct.pack("<II", 9, 8 * VOLTAGES.size), struct.pack("<II", 0x9DE0, 8 * VOLTAGES.size), "no type 40416"),
+        (struct.pack("<III", 6, 8, 6) + bytes(4) + struct.pack("<IIii", 5, 8, 12, 3000),
+         struct.pack("<III", 6, 8, 200) + bytes(4) + struct.pack("<IIii", 5, 8, 12, 3000), "class that is not read"),
+    ],
+)  # fmt: skip
+def test_a_matrix_that_lies_never_reaches_scipy(tmp_path: Path, old: bytes, new: bytes, sentence: str) -> None:
+    """SciPy 1.17 reads beyond its memory for negative dimensions: fuzzing ended the process."""
+    content = write(tmp_path / "whole.mat").read_bytes()
+    assert content.count(old) == 1
+    (tmp_path / "A0001.mat").write_bytes(content.replace(old, new))
+    with pytest.raises(BrokenRecord, match=rf"^A0001\.mat is not a whole MATLAB 5 file: .*{sentence}"):
+        read(tmp_path / "A0001.mat")
 
 
 def test_the_original_collection_is_listed_and_prepared(tmp_path: Path) -> None:

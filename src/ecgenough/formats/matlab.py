@@ -4,6 +4,7 @@ Liu et al. 2018 (doi:10.1166/jmihi.2018.2442) published 12 leads in standard ord
 file says none of that. The Challenges' .mat files are something else: MATLAB 4, described by a WFDB header beside them.
 """
 
+import math
 import struct
 import zlib
 from io import BytesIO
@@ -28,7 +29,8 @@ RATE = 500.0
 MOST_BYTES = 1 << 26  # unpacked; twelve leads of the longest record, 144 s, take 7 MiB
 DEEPEST = 4  # matrices within each other: a struct of matrices needs 2, and SciPy's stack ends at some thousands
 _HEADER = 128  # bytes before the first element
-_MATRIX, _COMPRESSED = 14, 15  # types of elements: MAT-File Format, table 1-1
+_MATRIX, _COMPRESSED, _LAST_TYPE = 14, 15, 18  # types of elements: MAT-File Format, table 1-1
+_CLASSES = (1, 2, 4, *range(6, 16))  # of matrices: cells, structs, text, numbers: table 1-3
 _STRUCT, _FIELDS = "ECG", ("sex", "age", "data")
 
 
@@ -90,26 +92,47 @@ def _unpacked(content: bytes) -> bytes:
             )
         if not whole:
             raise ValueError("an element is cut off")
-        _check_nesting(element, order)
+        _check_matrices(element, order)
         parts.append(element)
     return b"".join(parts)
 
 
-def _check_nesting(element: bytes, order: str) -> None:
-    """Raise BrokenRecord where matrices stand in each other deeper than `DEEPEST`."""
+def _check_matrices(element: bytes, order: str) -> None:
+    """Hold every matrix against what SciPy's C code takes for granted; it reads beyond its memory where one lies.
+
+    Raises BrokenRecord where they stand in each other deeper than `DEEPEST`, ValueError for a type that there is none
+    of, and for dimensions that are negative or of more values than there are bytes.
+    """
     inside = [(0, len(element), 0)]
     while inside:
         at, end, depth = inside.pop()
         if depth > DEEPEST:
             raise BrokenRecord(f"its matrices nest deeper than {DEEPEST}; no ECG's do.")
+        number, size = 0, end - at
         while at + 8 <= end:
             kind, length = struct.unpack_from(f"{order}II", element, at)
+            start = at + 8
             if kind >> 16:  # a small element: type, length and up to four bytes in eight
+                kind, length, start = kind & 0xFFFF, min(kind >> 16, 4), at + 4
                 at += 8
-                continue
+            else:
+                at += 8 + length + -length % 8
+            if not 1 <= kind <= _LAST_TYPE:
+                raise ValueError(f"there is no type {kind} of element")
             if kind == _MATRIX:
-                inside.append((at + 8, min(at + 8 + length, end), depth + 1))
-            at += 8 + length + -length % 8
+                inside.append((start, min(start + length, end), depth + 1))
+            elif depth and number < 2:
+                _check_head(number, element[start : min(start + length, end)], order, size)
+            number += 1
+
+
+def _check_head(number: int, content: bytes, order: str, size: int) -> None:
+    """The first two elements of a matrix: its class, and its dimensions, of no more values than it has bytes."""
+    values = struct.unpack(f"{order}{len(content) // 4}i", content[: len(content) // 4 * 4])
+    if number == 0 and (not values or values[0] & 0xFF not in _CLASSES):
+        raise ValueError("it holds a matrix of a class that is not read")
+    if number == 1 and (min(values, default=-1) < 0 or math.prod(values) > size):
+        raise ValueError("the dimensions of a matrix do not fit it")
 
 
 def _age(field: NDArray[Any]) -> float | None:
