@@ -21,7 +21,7 @@ import shutil
 import sys
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import date
@@ -80,7 +80,7 @@ PAGE = """\
 
 - Command: `{command}`
 - Machine: {machine}
-- Date: {date}; {seconds:,.0f} s
+- Date: {date}
 - {faults:,} faults: after {identical:,} the restart gave the results of the unbroken run; after {refused:,} a sentence said
   what to do first, and then it gave them; {wrong:,} went wrong.
 - {how}
@@ -337,7 +337,7 @@ def _differing(found: dict[str, str], wanted: dict[str, str]) -> str:
 
 
 def main() -> None:
-    asked, started = _arguments(), time.monotonic()
+    asked = _arguments()
     torch.set_num_threads(1)
     for name in ("prepare", "train", "transfer", "study", "tune", "fetch"):
         import_module(f"ecgenough.commands.{name}")
@@ -346,26 +346,32 @@ def main() -> None:
         if name not in known:
             raise WrongRequest(f'--only "{name}" is unknown. {nearest(name, known)}')
     chosen = [name for name in commands("") if name in asked.only] or list(commands(""))
-    kinds = [kind for kind in KINDS if kind in asked.only] or list(KINDS)
-    pairs = list(product(chosen, kinds))
+    pairs = list(product(chosen, [kind for kind in KINDS if kind in asked.only] or list(KINDS)))
     wanted = [(*pair, number) for number in range(-(-asked.faults // len(pairs))) for pair in pairs]
     cases = _judged_before(asked.out / CASES, asked.seed)
+    for case in _inflicted([key for key in wanted if key not in cases], asked.seed):
+        cases[case.key] = case
+        print(f"{len(cases)}: {case.command}, {case.kind}: {case.fate} {case.why} {case.said}", flush=True)
+        _note(asked.out / CASES, asked.seed, cases)
+    write_text(asked.out / "faults.md", _page(list(cases.values())))
+
+
+def _inflicted(keys: Sequence[tuple[str, str, int]], seed: int) -> Iterator[Case]:
+    """The case of every key, in a temporary folder."""
+    if not keys:
+        return
     with TemporaryDirectory(prefix="ecgenough-faults-") as name, ExitStack() as serving:
         folder = Path(name)
         (folder / "world").mkdir()
-        inputs = {given for name in chosen for given in commands("")[name].inputs}
+        inputs = {given for command in {command for command, *_ in keys} for given in commands("")[command].inputs}
         _in_a_process(make_world, folder / "world", inputs | ({"super"} if "source" in inputs else set()))
         address = serving.enter_context(publisher(folder / "world" / "publisher"))
-        campaign = Campaign(folder, address, asked.seed)
+        campaign = Campaign(folder, address, seed)
         references: dict[str, Reference] = {}
-        for command, kind, number in [key for key in wanted if key not in cases]:
+        for command, kind, number in keys:
             if command not in references:
                 references[command] = campaign.reference(campaign.commands[command])
-            case = campaign.case(campaign.commands[command], kind, references[command], number)
-            cases[case.key] = case
-            print(f"{len(cases)}: {command}, {kind}: {case.fate} {case.why} {case.said}", flush=True)
-            _note(asked.out / CASES, asked.seed, cases)
-        write_text(asked.out / "faults.md", _page(list(cases.values()), time.monotonic() - started))
+            yield campaign.case(campaign.commands[command], kind, references[command], number)
 
 
 def _judged_before(path: Path, seed: int) -> dict[tuple[str, str, int], Case]:
@@ -395,7 +401,7 @@ def _in_a_process(make: Callable[..., None], *arguments: object) -> None:
         raise EcgenoughError("what the commands are given could not be made; the reason is above.")
 
 
-def _page(cases: Sequence[Case], seconds: float) -> str:
+def _page(cases: Sequence[Case]) -> str:
     counted: dict[tuple[str, str], list[Case]] = defaultdict(list)
     for case in cases:
         if case.fate != MISSED:
@@ -414,7 +420,6 @@ def _page(cases: Sequence[Case], seconds: float) -> str:
         command=shlex.join(["python", "-m", "benchmarks.faults", *sys.argv[1:]]),
         machine=f"{os.cpu_count()} cores, {sys.platform}, Python {sys.version.split()[0]}, PyTorch {torch.__version__}, one thread",
         date=date.today(),
-        seconds=seconds,
         faults=len(fates),
         identical=fates.count(IDENTICAL),
         refused=fates.count(REFUSED),
@@ -432,7 +437,7 @@ def _page(cases: Sequence[Case], seconds: float) -> str:
 
 
 def _placeless(line: str) -> str:
-    return re.sub(r"/\S*?/case/", "", line.removeprefix("ecgenough: "))
+    return re.sub(r"/\S*?/case\b", ".", line.removeprefix("ecgenough: ")).replace(" ./", " ")
 
 
 def _arguments() -> argparse.Namespace:

@@ -8,6 +8,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -133,6 +134,15 @@ def test_what_the_system_refuses_is_one_sentence_that_says_what_to_do(
     assert _run(monkeypatch, "train") == 1
     said = capsys.readouterr().err
     assert re.fullmatch(f"ecgenough: {sentence}.*\n", said)
+
+
+def test_a_thread_that_lacks_memory_leaves_the_saying_to_the_main_thread(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail(error: Exception) -> str:
+        cli._thread_failed(threading.ExceptHookArgs((type(error), error, None, threading.current_thread())))
+        return capsys.readouterr().err
+
+    assert fail(RuntimeError("can't start new thread")) == fail(MemoryError()) == ""
+    assert "KeyError: 'lead'" in fail(KeyError("lead"))
 
 
 def test_a_fault_of_the_program_is_no_want_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ import errno
 import os
 import signal
 import sys
+import threading
 from importlib import import_module
 from typing import Any, NoReturn
 
@@ -78,6 +79,7 @@ def main() -> NoReturn:
     """Run the command line. Exit status: 0 done, 1 the work failed, 2 the request was wrong."""
     signal.signal(signal.SIGTERM, lambda *_: _stop(_stopped(), 143))
     signal.signal(signal.SIGINT, lambda *_: _stop(_stopped(), 130))
+    threading.excepthook = _thread_failed
     try:
         app()
     except EcgenoughError as error:
@@ -132,6 +134,12 @@ def _is_want_of_memory(error: Exception) -> bool:
         return error.errno == errno.ENOMEM
     told = any(words in str(error) for words in _WANT_OF_MEMORY)
     return told or isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"  # that of a GPU
+
+
+def _thread_failed(failure: threading.ExceptHookArgs) -> None:
+    """Leave it to the main thread to say that memory ran out: it waits for the others, and has a sentence for it."""
+    if not isinstance(failure.exc_value, Exception) or not _is_want_of_memory(failure.exc_value):
+        threading.__excepthook__(failure)
 
 
 def _going_on() -> str:

@@ -1,5 +1,6 @@
 """A collection from its publisher to a folder: what lacks is found, fits the disk, and is downloaded side by side."""
 
+import errno
 import fcntl
 import threading
 from collections.abc import Iterator
@@ -188,7 +189,8 @@ def _failure(future: Future[None], folder: Path) -> str:
         return "stopped"
     except OSError as error:
         if disk_is_full(error):
-            raise EcgenoughError(f"{folder}: {error.strerror}. Make room and run the same command again.") from None
+            remedy = "Give a folder that can be written to" if error.errno == errno.EROFS else "Make room"
+            raise EcgenoughError(f"{folder}: {error.strerror}. {remedy} and run the same command again.") from None
         return f"it cannot be written: {error.strerror or error}"
     return ""
 
