@@ -77,7 +77,7 @@ def main() -> None:
             lines.append(row)
             print(row, flush=True)
     page = PAGE.format(
-        command=shlex.join(["python", "-m", "benchmarks.explanations", *sys.argv[1:]]),
+        command=shlex.join(["python", "-m", "benchmarks.explanations", *_without_out(sys.argv[1:])]),
         torch=version("torch"), captum=version("captum"), date=date.today(),
         subject=_subject(asked, named), rows="\n".join(lines),
     )  # fmt: skip
@@ -181,6 +181,11 @@ def waves(explanation: Explanation) -> Floats:
     add = np.sum if explanation.method == "integrated-gradients" else np.mean
     of_each = [add(explanation.attribution[:, number == piece], axis=1) for piece in range(len(PIECES))]
     return np.nan_to_num(np.stack(of_each, axis=1), nan=-np.inf)
+
+
+def _without_out(words: list[str]) -> list[str]:
+    """The command's words but for where the table goes, which changes nothing in it."""
+    return [word for place, word in enumerate(words) if "--out" not in (word, *words[max(0, place - 1) : place])]
 
 
 def _arguments() -> argparse.Namespace:
