@@ -180,7 +180,7 @@ def waves(explanation: Explanation) -> Floats:
     number = pieces_of(explanation.edges, explanation.ecg.samples, explanation.ecg.rate)
     add = np.sum if explanation.method == "integrated-gradients" else np.mean
     of_each = [add(explanation.attribution[:, number == piece], axis=1) for piece in range(len(PIECES))]
-    return np.nan_to_num(np.stack(of_each, axis=1), nan=-np.inf)
+    return np.asarray(np.nan_to_num(np.stack(of_each, axis=1), nan=-np.inf))
 
 
 def _without_out(words: list[str]) -> list[str]:
