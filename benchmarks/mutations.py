@@ -48,7 +48,7 @@ def mutated(seeds: list[bytes], rng: random.Random) -> bytes:
                 if places := [found.span() for found in _WORD.finditer(content, 0, 5000)]:
                     begin, stop = rng.choice(places)
                     content[begin:stop] = rng.choice((*WORDS, str(rng.choice(NUMBERS)).encode()))
-    return bytes(content[:MOST_BYTES])
+    return bytes(content[: max(MOST_BYTES, max(map(len, seeds)))])
 
 
 def with_scp_checksum(content: bytes) -> bytes:

@@ -30,7 +30,7 @@ from pydicom import Dataset
 from pydicom.dataset import FileMetaDataset
 from pydicom.filewriter import dcmwrite
 from pydicom.sequence import Sequence as DicomSequence
-from safetensors.torch import save
+from safetensors.torch import load, save
 from starlette.testclient import TestClient
 
 from ecgenough.ecg import Ecg
@@ -149,6 +149,24 @@ def test_an_archive_writes_into_its_folder_only(name: str, tmp_path: Path) -> No
     assert list((tmp_path / "out" / "deep").iterdir()) == []
 
 
+@pytest.mark.parametrize("damage", ["a directory in the wrong place", "a file without a name"])
+def test_a_damaged_archive_gets_a_sentence(damage: str, tmp_path: Path) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("x", "content")
+    content = bytearray(buffer.getvalue())
+    directory, end = content.rindex(b"PK\x01\x02"), content.rindex(b"PK\x05\x06")
+    if damage.startswith("a directory"):
+        content[end + 16 : end + 20] = struct.pack("<I", 1 << 27)
+    else:
+        content[directory + 28 : directory + 32] = struct.pack(
+            "<HH", 0, 1
+        )  # the name's byte belongs to what follows it
+    (tmp_path / "a.zip").write_bytes(content)
+    with pytest.raises(EcgenoughError, match=r"^a\.zip cannot be unpacked: [^\n]+\. Delete it and fetch it again\.$"):
+        list(unpack(tmp_path / "a.zip", tmp_path / "out"))
+
+
 # --- pickles and configured code -------------------------------------------------------------------------------------
 
 
@@ -238,6 +256,13 @@ def test_a_changed_model_is_refused(model: Path, tmp_path: Path) -> None:
     (folder / "model.safetensors").write_bytes(weights)
     with pytest.raises(EcgenoughError, match=r"model\.safetensors is not the file that model\.json describes"):
         Model.load(folder)
+
+
+def test_weights_that_are_no_numbers_are_refused(model: Path, tmp_path: Path) -> None:
+    tensors = load((model / "model.safetensors").read_bytes())
+    next(tensor for tensor in tensors.values() if tensor.is_floating_point() and tensor.numel()).view(-1)[0] = torch.nan
+    with pytest.raises(EcgenoughError, match=r"model\.json does not fit its weights: some of its weights are NaN"):
+        Model.load(copied(model, tmp_path / "m", weights=save(tensors)))
 
 
 # --- XML -------------------------------------------------------------------------------------------------------------

@@ -228,6 +228,8 @@ class Model:
         classes = tuple(card["classes"])
         if {len(card[name]) for name in ("titles", "thresholds")} != {len(classes)}:
             raise ValueError("it needs one title and one threshold for each class")
+        if any(tensor.is_floating_point() and bool(tensor.isnan().any()) for tensor in tensors.values()):
+            raise ValueError("some of its weights are NaN")
         with _no_larger_than(tensors):
             network = networks.build(
                 recipe.network.name,

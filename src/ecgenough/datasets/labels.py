@@ -116,7 +116,9 @@ def _words_task(sheet: Sheet, column: str, positive: str | None, name: str) -> T
     if len(words) == 2:
         words = [_positive(sheet, column, words, positive)]
     elif positive is not None:
-        raise WrongRequest(f'positive "{positive}" is for two words; column "{column}" has {len(words)}.')
+        raise WrongRequest(
+            f'{sheet.path.name}: positive "{positive}" is for two words; column "{column}" has {len(words)}.'
+        )
     labels = np.array([[value == word for word in words] for value in values], dtype=np.float32)
     return Task(name, tuple(words), labels, _all_listed(sheet))
 
@@ -124,7 +126,9 @@ def _words_task(sheet: Sheet, column: str, positive: str | None, name: str) -> T
 def _positive(sheet: Sheet, column: str, words: Sequence[str], stated: str | None) -> str:
     if stated is not None:
         if stated not in words:
-            raise WrongRequest(f'positive "{stated}" is not in column "{column}", which has {words[0]} and {words[1]}.')
+            raise WrongRequest(
+                f'{sheet.path.name}: positive "{stated}" is not in column "{column}", which has {words[0]} and {words[1]}.'
+            )
         return stated
     present = [word for word in words if word.lower() not in ABSENCE]
     chosen = present[0] if len(present) == 1 else words[-1]

@@ -1,7 +1,10 @@
 """A zip archive from a publisher -> files below a folder, and nowhere else."""
 
+import errno
 import stat
+import struct
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from shutil import copyfileobj
@@ -12,6 +15,11 @@ from ecgenough.fetching.listings import safe_path
 from ecgenough.files import written_aside
 
 MOST_MEMBERS = 1_000_000
+# What zipfile lets through of a damaged archive, as fuzzing has shown.
+_BROKEN = (
+    zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, ValueError, IndexError, OverflowError, OSError,
+    struct.error, zlib.error,
+)  # fmt: skip
 
 
 def unpack(archive: Path, folder: Path) -> Iterator[int]:
@@ -27,7 +35,9 @@ def unpack(archive: Path, folder: Path) -> Iterator[int]:
                 with written_aside(place) as aside, opened.open(info) as packed, aside.open("wb") as file:
                     copyfileobj(packed, file, 1 << 20)
                 yield 1
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except _BROKEN as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # the disk's own trouble, not a wrong offset
+            raise
         raise EcgenoughError(f"{archive.name} cannot be unpacked: {error}. Delete it and fetch it again.") from None
 
 
@@ -36,7 +46,7 @@ def files_in(archive: Path) -> int:
     try:
         with zipfile.ZipFile(archive) as opened:
             return sum(not info.is_dir() for info in opened.infolist())
-    except zipfile.BadZipFile as error:
+    except (zipfile.BadZipFile, ValueError, IndexError, struct.error) as error:
         raise EcgenoughError(f"{archive.name} is no whole zip archive: {error}.") from None
 
 
