@@ -41,6 +41,20 @@ def test_a_small_run_writes_its_table(tmp_path: Path) -> None:
             assert abs(middle / shown - 1) < 0.02, (what, meaning)
 
 
+def test_a_small_run_of_coverage_writes_its_shares(tmp_path: Path) -> None:
+    out = tmp_path / "coverage.md"
+    _run("benchmarks.coverage", "--studies", "3", "--kinds", "2 seeds, 3 classes", "--jobs", "1", "--out", str(out))
+    page = out.read_text(encoding="utf-8")
+    rows = [line for line in page.splitlines() if line.startswith(("| 5 folds", "| learned"))]
+    assert [row.split(" | ")[0] for row in rows] == [
+        "| 5 folds, 2 seeds, 3 classes",
+        "| learned, 5 folds, 1 seed, few patients",
+    ]
+    shares = re.findall(r"(?<= )[\d.]+%(?= \|)", rows[0])[-3:]
+    assert set(shares) <= {"0.0%", "33.3%", "66.7%", "100.0%"}  # of three studies
+    assert "Of these 3 shares, " in page
+
+
 def test_exported_models_and_explanations_get_their_tables(
     stores: dict[str, Store], tiny: Recipe, tmp_path: Path
 ) -> None:
