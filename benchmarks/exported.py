@@ -52,7 +52,7 @@ def main() -> None:
     load = os.getloadavg()[0]
     store = Store.open(asked.store)
     rows = np.flatnonzero(np.isin(store.folds, asked.folds))[: asked.records]
-    lines = [line for folder in asked.models for line in compare(folder, store, rows)]
+    lines = [line for folder in asked.models for line in compare(folder, asked.task, store, rows)]
     page = PAGE.format(
         command=shlex.join(["python", "-m", "benchmarks.exported", *sys.argv[1:]]),
         machine=machine("cpu"), load=load, cores=os.cpu_count(),
@@ -64,16 +64,17 @@ def main() -> None:
     write_text(asked.out / "exported.md", page)
 
 
-def compare(folder: Path, store: Store, rows: NDArray[np.int64]) -> list[str]:
-    """The lines of one model: PyTorch, ONNX and ONNX in 8 bits."""
-    model = Model.load(folder)
+def compare(name_or_folder: str, task: str | None, store: Store, rows: NDArray[np.int64]) -> list[str]:
+    """The lines of one model, or of its answer to one of its tasks: PyTorch, ONNX and ONNX in 8 bits."""
+    model = Model.load(name_or_folder)
+    model = model.for_task(task) if task else model
     labels = store.task(model.task).labels[rows] > 0.5
     listed = labels.any(axis=1)
     ecgs, valid = store.signals[rows], store.valid[rows]
     graph = RawEcgNetwork(model).eval()
     with TemporaryDirectory(prefix="ecgenough-exported-") as name:
         whole, small = Path(name) / "whole.onnx", Path(name) / "int8.onnx"
-        exported = export_onnx(model, whole, weights_digest(folder))
+        exported = export_onnx(model, whole, weights_digest(name_or_folder))
         quantise(exported, whole, small)
         ways: dict[str, tuple[Callable[[NDArray[np.float32]], NDArray[np.float32]], float]] = {
             "PyTorch": (lambda ecg: graph(torch.from_numpy(ecg))[0].numpy(), 0.0),
@@ -88,7 +89,7 @@ def compare(folder: Path, store: Store, rows: NDArray[np.int64]) -> list[str]:
         apart = np.abs(probabilities - said["PyTorch"]).max()
         cost = "" if way != "ONNX int8" else _cost(labels[listed], said, _patients(store, rows)[listed], listed)
         lines.append(
-            f"| {model.recipe.network.name}, {model.task} | {way} | {megabytes:.1f} | {np.median(seconds) * 1e3:.1f} | "
+            f"| {Path(name_or_folder).name}, {model.task} | {way} | {megabytes:.1f} | {np.median(seconds) * 1e3:.1f} | "
             f"{np.percentile(seconds, 95) * 1e3:.1f} | {apart:.1g} | {_macro(labels[listed], probabilities[listed]):.4f} "
             f"| {cost} |"
         )
@@ -139,7 +140,8 @@ def _macro(labels: NDArray[np.bool_], probabilities: Floats) -> float:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.exported", description=__doc__)
-    parser.add_argument("models", type=Path, nargs="+", help="folders of models or runs")
+    parser.add_argument("models", nargs="+", help="shipped models, or folders of models or runs")
+    parser.add_argument("--task", help="the task of each to be answered, where they know several")
     parser.add_argument("--store", type=Path, required=True, help="a prepared store with their task")
     parser.add_argument("--folds", type=int, nargs="+", default=[9], help="folds to score (9)")
     parser.add_argument("--records", type=int, default=1000, help="how many records at most (1000)")
