@@ -29,8 +29,10 @@ RATE = 500.0
 MOST_BYTES = 1 << 26  # unpacked; twelve leads of the longest record, 144 s, take 7 MiB
 DEEPEST = 4  # matrices within each other: a struct of matrices needs 2, and SciPy's stack ends at some thousands
 _HEADER = 128  # bytes before the first element
-_MATRIX, _COMPRESSED, _LAST_TYPE = 14, 15, 18  # types of elements: MAT-File Format, table 1-1
-_CLASSES = (1, 2, 4, *range(6, 16))  # of matrices: cells, structs, text, numbers: table 1-3
+_MATRIX, _COMPRESSED = 14, 15  # types of elements: MAT-File Format, table 1-1
+_DATA = (1, 2, 3, 4, 5, 6, 7, 9, 12, 13, 16, 17, 18)  # those of numbers and letters
+_STRUCTS, _COMPLEX = 2, 0x0800
+_CLASSES = (1, _STRUCTS, 4, *range(6, 16))  # of matrices: cells, structs, text, numbers: table 1-3
 _STRUCT, _FIELDS = "ECG", ("sex", "age", "data")
 
 
@@ -100,39 +102,58 @@ def _unpacked(content: bytes) -> bytes:
 def _check_matrices(element: bytes, order: str) -> None:
     """Hold every matrix against what SciPy's C code takes for granted; it reads beyond its memory where one lies.
 
-    Raises BrokenRecord where they stand in each other deeper than `DEEPEST`, ValueError for a type that there is none
-    of, and for dimensions that are negative or of more values than there are bytes.
+    Raises BrokenRecord where they stand in each other deeper than `DEEPEST`, ValueError for one that is not made of the
+    elements that its class asks for, or whose dimensions do not fit it.
     """
     inside = [(0, len(element), 0)]
     while inside:
         at, end, depth = inside.pop()
         if depth > DEEPEST:
             raise BrokenRecord(f"its matrices nest deeper than {DEEPEST}; no ECG's do.")
-        number, size = 0, end - at
+        parts: list[tuple[int, bytes]] = []
         while at + 8 <= end:
-            kind, length = struct.unpack_from(f"{order}II", element, at)
-            start = at + 8
-            if kind >> 16:  # a small element: type, length and up to four bytes in eight
-                kind, length, start = kind & 0xFFFF, min(kind >> 16, 4), at + 4
-                at += 8
-            else:
-                at += 8 + length + -length % 8
-            if not 1 <= kind <= _LAST_TYPE:
-                raise ValueError(f"there is no type {kind} of element")
+            kind, start, stop, at = _part(element, at, order)
+            if stop > end:
+                raise ValueError("an element is longer than the matrix it is in")
             if kind == _MATRIX:
-                inside.append((start, min(start + length, end), depth + 1))
-            elif depth and number < 2:
-                _check_head(number, element[start : min(start + length, end)], order, size)
-            number += 1
+                inside.append((start, stop, depth + 1))
+            parts.append((kind, element[start:stop]))
+        if depth:
+            _check_parts(parts, order, len(element))
 
 
-def _check_head(number: int, content: bytes, order: str, size: int) -> None:
-    """The first two elements of a matrix: its class, and its dimensions, of no more values than it has bytes."""
-    values = struct.unpack(f"{order}{len(content) // 4}i", content[: len(content) // 4 * 4])
-    if number == 0 and (not values or values[0] & 0xFF not in _CLASSES):
-        raise ValueError("it holds a matrix of a class that is not read")
-    if number == 1 and (min(values, default=-1) < 0 or math.prod(values) > size):
+def _part(element: bytes, at: int, order: str) -> tuple[int, int, int, int]:
+    """Type, start and end of the element at `at`, and where the next one begins."""
+    kind, length = struct.unpack_from(f"{order}II", element, at)
+    if kind >> 16:  # a small element: type, length and up to four bytes in eight
+        return kind & 0xFFFF, at + 4, at + 4 + min(kind >> 16, 4), at + 8
+    return kind, at + 8, at + 8 + length, at + 8 + length + -length % 8
+
+
+def _check_parts(parts: list[tuple[int, bytes]], order: str, most: int) -> None:
+    """A matrix: flags, dimensions and name, then data; or matrices, before which a struct has the names of its fields."""
+    kinds = [kind for kind, _ in parts]
+    flags, dimensions = (_numbers(content, order) for _, content in [*parts, (0, b""), (0, b"")][:2])
+    if kinds[:3] != [6, 5, 1] or not flags or flags[0] & 0xFF not in _CLASSES or flags[0] & _COMPLEX:
+        raise ValueError("it holds a matrix of a kind that is not read")
+    count, first = math.prod(dimensions), 3
+    if min(dimensions, default=-1) < 0 or count > most:
         raise ValueError("the dimensions of a matrix do not fit it")
+    if flags[0] & 0xFF > _STRUCTS:
+        whole = len(kinds) == 4 and kinds[3] in _DATA
+    else:
+        if flags[0] & 0xFF == _STRUCTS:
+            width = _numbers(parts[3][1], order) if kinds[3:5] == [5, 1] else ()
+            if len(width) != 1 or width[0] < 1 or len(parts[4][1]) % width[0]:
+                raise ValueError("the names of a struct's fields do not fit it")
+            count, first = count * (len(parts[4][1]) // width[0]), 5
+        whole = kinds[first:] == [_MATRIX] * count
+    if not whole:
+        raise ValueError("a matrix does not hold what its class asks for")
+
+
+def _numbers(content: bytes, order: str) -> tuple[int, ...]:
+    return struct.unpack(f"{order}{len(content) // 4}i", content[: len(content) // 4 * 4])
 
 
 def _age(field: NDArray[Any]) -> float | None:
