@@ -28,8 +28,13 @@ def hushed(hush: bool = True) -> Iterator[None]:
 
 
 def say(sentence: str) -> None:
-    """One plain line for the person watching; figures and paths included as they are, control characters not."""
-    console.print(printable(sentence), markup=False, highlight=False, soft_wrap=True)
+    """One plain line for the person watching; figures and paths included as they are, control characters not.
+
+    A line feed at its very start is an empty line before it.
+    """
+    if sentence.startswith("\n"):
+        console.print()
+    console.print(printable(sentence.removeprefix("\n")), markup=False, highlight=False, soft_wrap=True)
 
 
 def track(
