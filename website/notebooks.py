@@ -85,8 +85,12 @@ def _parts(cell: Any) -> Iterator[str]:
 
 
 def _bare(table: str) -> str:
-    """A table of pandas without its style sheet, whose blank lines would end the HTML of a Markdown page."""
-    return "\n".join(line for line in table[table.index("<table") : table.index("</table>") + 8].splitlines() if line)
+    """A table of pandas without its style sheet, whose blank lines would end the HTML of a Markdown page, and without its
+    class, for which the site would not let it scroll on a phone.
+    """
+    body = table[table.index("<table") : table.index("</table>") + 8]
+    plain = body.replace('<table border="1" class="dataframe">', "<table>")
+    return "\n".join(line for line in plain.splitlines() if line)
 
 
 if __name__ == "__main__":
