@@ -33,6 +33,7 @@ from pydicom.sequence import Sequence as DicomSequence
 from safetensors.torch import load, save
 from starlette.testclient import TestClient
 
+from ecgenough.datasets.manifest import open_manifest
 from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord, EcgenoughError, WrongRequest
 from ecgenough.fetching.unpacking import unpack
@@ -165,6 +166,12 @@ def test_a_damaged_archive_gets_a_sentence(damage: str, tmp_path: Path) -> None:
     (tmp_path / "a.zip").write_bytes(content)
     with pytest.raises(EcgenoughError, match=r"^a\.zip cannot be unpacked: [^\n]+\. Delete it and fetch it again\.$"):
         list(unpack(tmp_path / "a.zip", tmp_path / "out"))
+
+
+def test_a_path_with_a_zero_byte_is_not_there(tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_bytes(b"path,mi\na\x00/b,1\n")
+    with pytest.raises(WrongRequest, match=r"none of the 1 files of m\.csv is in"):
+        open_manifest(tmp_path / "m.csv")
 
 
 # --- pickles and configured code -------------------------------------------------------------------------------------

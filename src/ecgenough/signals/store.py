@@ -259,7 +259,7 @@ def _read_table(folder: Path, about: Mapping[str, Any]) -> dict[str, NDArray[Any
             raise _damaged(folder, TABLE, f"does not belong to {DESCRIPTION}")
         with np.load(io.BytesIO(packed), allow_pickle=False) as table:
             return dict(table)
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, EOFError, RuntimeError, zipfile.BadZipFile) as error:  # NotImplementedError, too
         raise _damaged(folder, TABLE, f"cannot be read ({error})") from None
 
 
