@@ -36,6 +36,7 @@ from starlette.testclient import TestClient
 from ecgenough.datasets.manifest import open_manifest
 from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord, EcgenoughError, WrongRequest
+from ecgenough.fetching.listings import zenodo_files
 from ecgenough.fetching.unpacking import unpack
 from ecgenough.formats import TableLayout, read
 from ecgenough.learning.imported_weights import import_weights
@@ -174,6 +175,20 @@ def test_a_path_with_a_zero_byte_is_not_there(tmp_path: Path) -> None:
         open_manifest(tmp_path / "m.csv")
 
 
+def test_a_listing_of_infinite_size_gets_a_sentence() -> None:
+    text = '{"files": [{"key": "a", "links": {"self": "https://x/y"}, "checksum": "md5:0", "size": 1e999}]}'
+    with pytest.raises(EcgenoughError, match="does not describe a Zenodo record"):
+        zenodo_files(text, "https://zenodo.org/api/records/1")
+
+
+def test_a_message_is_one_line_whatever_it_quotes() -> None:
+    said = str(WrongRequest("a\nb\x1b[31m" + "c" * 5000 + " end"))
+    assert said.isprintable()
+    assert said.startswith("a b [31m")
+    assert said.endswith(" end")
+    assert len(said) < 800
+
+
 # --- pickles and configured code -------------------------------------------------------------------------------------
 
 
@@ -201,6 +216,13 @@ def test_a_checkpoint_runs_nothing(form: str, tmp_path: Path) -> None:
     with pytest.raises(EcgenoughError, match=r"a\.pth"):
         import_weights(place, "ecgfounder")
     assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("content", [b"\x80\x02e.", b"\x80\x02T\x01", b"\x80\x02R.", b"\x80\x02h\x05."])
+def test_a_damaged_pickle_gets_a_sentence(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.pth").write_bytes(content)
+    with pytest.raises(EcgenoughError, match=r"a\.pth"):
+        import_weights(tmp_path / "a.pth", "ecgfounder")
 
 
 def test_what_a_checkpoint_configures_is_not_called(tmp_path: Path) -> None:
