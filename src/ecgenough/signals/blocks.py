@@ -1,6 +1,6 @@
 """Reading and conditioning a collection in blocks of records, on all cores."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -110,6 +110,10 @@ def _alike(request: Request, places: range, outcome: Outcome) -> dict[tuple[floa
         else:
             groups.setdefault((ecg.rate, found.signal.shape[1]), []).append((place, found))
     return groups
+
+
+Conditioner = Callable[[Sequence[Request]], Iterator[Block]]
+"""Gives the block of every request, in order."""
 
 
 def conditioned_blocks(requests: Sequence[Request], workers: int) -> Iterator[Block]:

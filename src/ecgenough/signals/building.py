@@ -5,7 +5,7 @@ import fcntl
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -18,7 +18,7 @@ from ecgenough.datasets.table import Dataset
 from ecgenough.errors import Obstacle
 from ecgenough.progress import say, track
 from ecgenough.recipe import Signal
-from ecgenough.signals.blocks import Outcome, Request, conditioned_blocks
+from ecgenough.signals.blocks import Block, Conditioner, Outcome, Request, conditioned_blocks
 from ecgenough.signals.conditioning import samples_of
 from ecgenough.signals.store import SIGNALS, waveform_hash
 
@@ -27,8 +27,12 @@ JOURNAL = "journal"  # a line of JSON for each block that is on the disk
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
-def build_signals(part: Path, dataset: Dataset, settings: Signal, workers: int) -> Outcome:
+def build_signals(
+    part: Path, dataset: Dataset, settings: Signal, workers: int, conditioner: Conditioner | None = None
+) -> Outcome:
     """Write signals.i16 of the whole collection into folder `part`, going on where a killed run stopped.
+
+    `conditioner` does the work in place of `workers` processes of this machine.
 
     Raises Obstacle where the disk is too small, OSError where it fails.
     """
@@ -40,8 +44,9 @@ def build_signals(part: Path, dataset: Dataset, settings: Signal, workers: int) 
         with open(part / JOURNAL, "a+b") as journal:
             total = _resume(journal, signals, row_bytes)
             requests = _requests(dataset, settings, total.records)
-            blocks = _write_blocks(journal, signals, row_bytes, requests, workers, total)
-            for _ in track(blocks, f"preparing {dataset.name}", total=len(dataset.records), unit="records"):
+            blocks = conditioner(requests) if conditioner else conditioned_blocks(requests, workers)
+            written = _write_blocks(journal, signals, row_bytes, blocks, total)
+            for _ in track(written, f"preparing {dataset.name}", total=len(dataset.records), unit="records"):
                 pass
         os.ftruncate(signals, len(total.listing) * row_bytes)
         os.fsync(signals)
@@ -135,11 +140,11 @@ def _requests(dataset: Dataset, settings: Signal, first: int) -> list[Request]:
 
 
 def _write_blocks(
-    journal: IO[bytes], signals: int, row_bytes: int, requests: Sequence[Request], workers: int, total: Outcome
+    journal: IO[bytes], signals: int, row_bytes: int, blocks: Iterator[Block], total: Outcome
 ) -> Iterator[int]:
     """Write every block and note it, adding to `total`; yields how many more records are done."""
     yield total.records
-    for block in conditioned_blocks(requests, workers):
+    for block in blocks:
         _write(signals, block.rows, len(total.listing) * row_bytes)
         journal.write(json.dumps(asdict(block.outcome)).encode() + b"\n")
         journal.flush()

@@ -17,19 +17,26 @@ from ecgenough.errors import EcgenoughError, Obstacle, WrongRequest
 from ecgenough.files import write_text, written_aside
 from ecgenough.progress import say
 from ecgenough.recipe import Signal, fingerprint
-from ecgenough.signals.blocks import Outcome, Request, condition_block
+from ecgenough.signals.blocks import Conditioner, Outcome, Request, condition_block
 from ecgenough.signals.building import JOURNAL, alone, build_signals, disk_failures, sync_folder
 from ecgenough.signals.conditioning import check_settings, samples_of
 from ecgenough.signals.noticed import tell, write_duplicates, write_notices, write_rejected
 from ecgenough.signals.store import DESCRIPTION, FORMAT, TABLE, Store, pack_table, table_digest
 
 
-def prepare(dataset: Dataset, signal: Signal, folder: str | Path, workers: int | None = None) -> Store:
+def prepare(
+    dataset: Dataset,
+    signal: Signal,
+    folder: str | Path,
+    workers: int | None = None,
+    conditioner: Conditioner | None = None,
+) -> Store:
     """The store of `dataset` conditioned as `signal` says, in a folder of its own below `folder`.
 
     It is made again only if the conditioning, the list of records or one of their files has changed; where only labels,
     folds or patients have, the table alone is. Records that cannot be used are left out and told in `Store.rejected`. A
-    killed run is taken up where it stopped. `workers` is the number of processes, by default one a core.
+    killed run is taken up where it stopped. `workers` is the number of processes, by default one a core; `conditioner` takes
+    their place, as `on_ray.OnRay` does.
 
     Raises WrongRequest for settings that fit no recording, EcgenoughError where no record fits or the disk fails.
     """
@@ -41,7 +48,7 @@ def prepare(dataset: Dataset, signal: Signal, folder: str | Path, workers: int |
     check_settings(signal)
     with disk_failures(plan.path, plan.part), alone(plan.path.with_name(f"{plan.path.name}.lock"), dataset.name):
         if (store := plan.made()) is None:  # another process may just have made it
-            plan.make(workers or os.cpu_count() or 1)
+            plan.make(workers or os.cpu_count() or 1, conditioner)
             store = Store.open(plan.path)
             tell(store)
         if not plan.describes(store):
@@ -80,13 +87,13 @@ class Plan:
         except EcgenoughError:
             return None
 
-    def make(self, workers: int) -> None:
+    def make(self, workers: int, conditioner: Conditioner | None = None) -> None:
         """Build the store aside, as far as a killed run has not, and put it in its place."""
         if self.path.exists():
             say(f"{self.path} is damaged and is made again.")
             shutil.rmtree(self.path)
         if not (self.part / DESCRIPTION).exists():
-            outcome = build_signals(self.part, self.dataset, self.signal, workers)
+            outcome = build_signals(self.part, self.dataset, self.signal, workers, conditioner)
             self._refuse_changed(outcome)
             if not outcome.listing:
                 shutil.rmtree(self.part)

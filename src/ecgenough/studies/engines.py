@@ -11,8 +11,7 @@ from typing import Any, Protocol
 
 from joblib.externals.loky import get_reusable_executor
 
-from ecgenough.errors import WrongRequest
-from ecgenough.extras import needed
+from ecgenough.cluster import connect, ray
 from ecgenough.signals.processes import first_of
 from ecgenough.studies.cell_folders import FAILED, FAILURE, note_failure
 from ecgenough.studies.cell_runs import Outcome, Place, carry_out, folder_of
@@ -109,7 +108,7 @@ class RayCluster:
     """The Ray cluster at `address`, or one that is started on this machine; all of it must see the study's folder."""
 
     def __init__(self, jobs: int | None = None, address: str | None = None) -> None:
-        self.ray = needed("ray", "cluster", "--on ray")
+        self.ray = ray()
         self.jobs, self.address = jobs, address
 
     def close(self) -> None:
@@ -117,14 +116,12 @@ class RayCluster:
             self.ray.shutdown()
 
     def run(self, works: Sequence[Work], place: Place) -> Iterator[Outcome]:
-        ray = self.ray
-        if not ray.is_initialized():
-            self._connect(place)
-        there = ray.cluster_resources()
+        connect(self.address, self.jobs * max(place.threads, 1) if self.jobs else None)
+        there = self.ray.cluster_resources()
         gpus = there.get("GPU", 0) if place.device != "cpu" else 0
         cores = max(place.threads, 1)
         jobs = self.jobs or max(1, int(gpus or there.get("CPU", 1) // cores))
-        remote = ray.remote(carry_out).options(
+        remote = self.ray.remote(carry_out).options(
             num_cpus=cores, num_gpus=min(1.0, gpus / jobs), max_retries=RETRIES, retry_exceptions=False
         )
         waiting, under_way = deque(works), dict[Any, Work]()
@@ -133,28 +130,16 @@ class RayCluster:
                 while waiting and len(under_way) < jobs:
                     work = waiting.popleft()
                     under_way[remote.remote(work, place)] = work
-                finished, _ = ray.wait(list(under_way), num_returns=1)
+                finished, _ = self.ray.wait(list(under_way), num_returns=1)
                 for reference in finished:
                     work = under_way.pop(reference)
                     try:
-                        yield ray.get(reference)
-                    except ray.exceptions.RayError:
+                        yield self.ray.get(reference)
+                    except self.ray.exceptions.RayError:
                         yield _died(work, place)
         finally:
             for reference in under_way:
-                ray.cancel(reference, force=True)
-
-    def _connect(self, place: Place) -> None:
-        quiet = {"log_to_driver": False, "logging_level": "warning"}
-        if self.address is not None:
-            try:
-                self.ray.init(address=self.address, **quiet)
-            except (ConnectionError, ValueError, RuntimeError) as error:
-                reason = " ".join(str(error).split())[:200]
-                raise WrongRequest(f"no Ray cluster answers at {self.address}: {reason}") from None
-        else:
-            cpus = self.jobs * max(place.threads, 1) if self.jobs else None
-            self.ray.init(address="local", num_cpus=cpus, include_dashboard=False, **quiet)
+                self.ray.cancel(reference, force=True)
 
 
 def _died(work: Work, place: Place) -> Outcome:

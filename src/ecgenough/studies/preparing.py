@@ -11,6 +11,7 @@ from ecgenough.formats import read
 from ecgenough.formats.table import TableLayout
 from ecgenough.progress import say
 from ecgenough.recipe import Signal
+from ecgenough.signals.blocks import Conditioner
 from ecgenough.signals.preparation import prepare
 from ecgenough.signals.store import Store
 
@@ -25,9 +26,10 @@ def prepared(
     *,
     layout: TableLayout | None = None,
     workers: int | None = None,
+    conditioner: Conditioner | None = None,
 ) -> Store:
     """The store of a data set below `folder`, conditioned now or reused. Raises what listing and preparing do."""
-    return prepare(open_dataset(dataset, root, rate=signal.rate, layout=layout), signal, folder, workers)
+    return prepare(open_dataset(dataset, root, rate=signal.rate, layout=layout), signal, folder, workers, conditioner)
 
 
 def prepared_target(dataset: str, root: Path | None, signal: Signal, folder: Path) -> Store:

@@ -10,6 +10,7 @@ from ecgenough.signals.store import DESCRIPTION, Store
 
 if TYPE_CHECKING:  # a machine that trains from a store may lack what reading recordings needs
     from ecgenough.formats.table import TableLayout
+    from ecgenough.signals.blocks import Conditioner
 
 
 def store_folder() -> Path:
@@ -26,6 +27,7 @@ def open_store(
     folder: Path | None = None,
     layout: "TableLayout | None" = None,
     workers: int | None = None,
+    conditioner: "Conditioner | None" = None,
 ) -> Store:
     """The prepared store of a data set: conditioned now, or reused. `dataset` may also be a store's own folder.
 
@@ -40,7 +42,9 @@ def open_store(
     # Imported here: a machine that trains from a store needs neither wfdb nor pandas nor PyWavelets.
     from ecgenough.studies.preparing import prepared
 
-    return prepared(dataset, root, signal, folder or store_folder(), layout=layout, workers=workers)
+    return prepared(
+        dataset, root, signal, folder or store_folder(), layout=layout, workers=workers, conditioner=conditioner
+    )
 
 
 def open_target(dataset: str, root: Path | None, signal: Signal, *, folder: Path | None = None) -> Store:
