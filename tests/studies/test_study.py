@@ -64,8 +64,15 @@ def test_a_source_may_be_a_model_that_is_carried_over_beside_the_networks() -> N
     rates = ("0.001", "0.002")
     assert set(arms) == {
         *(f"small optimizer.learning_rate={rate} {way}" for rate in rates for way in ("scratch", "full from ptb")),
-        *(f"base optimizer.learning_rate={rate} full" for rate in rates),
+        *(f"base optimizer.learning_rate={rate} {way}" for rate in rates for way in ("scratch", "full")),
     }
+    fresh = arms["base optimizer.learning_rate=0.001 scratch"]
+    assert (fresh.model, fresh.source, fresh.recipe.transfer, fresh.recipe.network) == (
+        arms["small optimizer.learning_rate=0.001 scratch"].model,
+        "",
+        None,
+        Model.load("ptbxl-base").recipe.network,
+    )
     carried, theirs = arms["base optimizer.learning_rate=0.001 full"], Model.load("ptbxl-base").recipe
     assert (carried.model, carried.source, carried.learner, carried.pretraining) == (
         "ptbxl-base",

@@ -64,7 +64,8 @@ class Collection(Section):
 class Source(Collection):
     """What networks learn first; `set` changes the network's recipe for that.
 
-    Or `model`, a shipped model's name or a model's or run's folder, which is carried over as it is, beside the networks.
+    Or `model`, a shipped model's name or a model's or run's folder, which is carried over as it is, beside the networks; its
+    network is what `scratch` trains.
     """
 
     set: Changes = Field(default_factory=dict)
@@ -192,16 +193,20 @@ class Study(Section):
                     yield Arm(whole, network, learner.recipe, mode, source, changed, pretraining)
 
     def _carried(self, source: str) -> "Iterator[Arm]":
-        """The arms of a source that is a model: each variant of how it goes on learning, in each mode."""
+        """The arms of a source that is a model: each variant of how it goes on learning, its network fresh and in each mode."""
         learner = self.on_target or Learner(recipe="transfer")
         _refuse_fixed(self.vary, "vary", f"source {source}, which is a model")
         model = str(self.sources[source].model)
         for variant in _variants(self.vary):
             recipe = recipe_for_transfer(Model.load(model), _recipe_of(learner).with_changes(_as_texts(variant)))
             name = " ".join([source, *(f"{key}={_short(value)}" for key, value in variant.items())])
-            for mode in (mode for mode in self.modes if mode != SCRATCH):
-                changed = recipe.with_changes([f"transfer.mode={mode}"])
-                yield Arm(f"{name} {mode}", source, learner.recipe, mode, source, changed, None, model)
+            for mode in self.modes:
+                if mode == SCRATCH:
+                    fresh = recipe.model_copy(update={"transfer": None})
+                    yield Arm(f"{name} {SCRATCH}", source, learner.recipe, SCRATCH, "", fresh, None)
+                else:
+                    changed = recipe.with_changes([f"transfer.mode={mode}"])
+                    yield Arm(f"{name} {mode}", source, learner.recipe, mode, source, changed, None, model)
 
 
 @dataclass(frozen=True)
