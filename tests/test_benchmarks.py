@@ -69,7 +69,7 @@ def test_exported_models_and_explanations_get_their_tables(
     out = ["--out", str(tmp_path)]
     _run("benchmarks.exported", str(tmp_path / "model"), "--store", str(store.path), "--records", "20", *out)
     lines = (tmp_path / "exported.md").read_text(encoding="utf-8").splitlines()
-    rows = [[cell.strip() for cell in line.split("|")] for line in lines if line.startswith("| resnet18")]
+    rows = [[cell.strip() for cell in line.split("|")] for line in lines if line.startswith("| model, ")]
     assert [row[2] for row in rows] == ["PyTorch", "ONNX float32", "ONNX int8"]
     assert float(rows[1][6]) < 1e-4
     assert all(float(row[4]) <= float(row[5]) for row in rows)
