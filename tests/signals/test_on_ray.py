@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from ecgenough.cli import main
 from ecgenough.datasets.table import Dataset
+from ecgenough.errors import WrongRequest
 from ecgenough.recipe import Signal
 from ecgenough.signals import building
 from ecgenough.signals.preparation import prepare
@@ -49,6 +51,32 @@ def _workers() -> list[int]:
     """The processes of Ray that have done work."""
     remote = ray.remote(lambda: os.getpid())
     return sorted(set(ray.get([remote.remote() for _ in range(8)])))
+
+
+def test_a_cluster_that_is_not_there_is_told_at_once(collection: Callable[..., Dataset], tmp_path: Path) -> None:
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))  # nobody listens: the port is closed, and nobody else's
+        address = f"127.0.0.1:{held.getsockname()[1]}"
+        with pytest.raises(WrongRequest, match=f"no Ray cluster answers at {address}"):
+            prepare(collection(2), WANTED, tmp_path, conditioner=OnRay(address=address))
+
+
+class _Lost:
+    """A piece of work whose process raised a sentence, as `ray.get` hands it on."""
+
+    exceptions = ray.exceptions
+
+    def get(self, _: object) -> None:
+        cause = WrongRequest("these settings fit no recording.")
+        raise ray.exceptions.RayTaskError("condition_block", "a traceback", cause).as_instanceof_cause()
+
+
+def test_what_a_process_of_the_cluster_refuses_is_its_sentence_alone() -> None:
+    cluster = OnRay()
+    cluster.ray = _Lost()
+    with pytest.raises(WrongRequest) as refused:
+        cluster._got(None)
+    assert str(refused.value) == "these settings fit no recording."
 
 
 def test_another_place_than_local_or_ray_is_unknown(

@@ -49,7 +49,7 @@ class OnRay:
         try:
             block: Block = self.ray.get(reference)
         except self.ray.exceptions.RayTaskError as error:
-            raise error.as_instanceof_cause() from None
+            raise error.cause from None  # Ray's own error would say where in the worker it was raised
         except self.ray.exceptions.RayError as error:
             reason = " ".join(str(error).split())[:200]
             raise EcgenoughError(
