@@ -114,6 +114,7 @@ def test_failed_cells_end_in_one_sentence_and_status_1(
     ("arguments", "sentence"),
     [
         (["quick", "--on", "rya"], 'Nearest: "ray"'),
+        (["quick", "--address", "head:6379"], "--address head:6379 is a Ray cluster's; say --on ray too."),
         (["quik"], 'Nearest: "quick"'),
         (["quick", "--set", "targts.embolism.data=x"], 'Nearest: "targets"'),
         (["paper-pe", "--dry-run"], "data/pe.csv"),

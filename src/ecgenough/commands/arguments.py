@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from ecgenough.errors import WrongRequest, nearest
+
 Dataset = Annotated[str, typer.Argument(help="A known name, the path of a manifest CSV, or a store's folder.")]
 ModelFolder = Annotated[
     str,
@@ -29,3 +31,18 @@ Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Processes
 Track = Annotated[
     list[str] | None, typer.Option("--track", help="Show the run elsewhere too: wandb, mlflow or tensorboard.")
 ]
+On = Annotated[str, typer.Option("--on", help="local processes, or ray.")]
+Address = Annotated[
+    str | None, typer.Option("--address", help="The Ray cluster to join; one is started here unless told.")
+]
+
+ENGINES = ("local", "ray")
+
+
+def on_ray(on: str, address: str | None) -> bool:
+    """Whether `--on` says Ray. Raises WrongRequest where it names no engine, or an `--address` is of no use to it."""
+    if on not in ENGINES:
+        raise WrongRequest(f'--on "{on}" is unknown. {nearest(on, ENGINES)}')
+    if address is not None and on != "ray":
+        raise WrongRequest(f"--address {address} is a Ray cluster's; say --on ray too.")
+    return on == "ray"

@@ -1,16 +1,11 @@
 """`ecgenough prepare`."""
 
-from typing import Annotated
-
 import typer
 
-from ecgenough.commands.arguments import Changes, Dataset, From, RecipeName, Stores, Workers
-from ecgenough.errors import WrongRequest, nearest
+from ecgenough.commands.arguments import Address, Changes, Dataset, From, On, RecipeName, Stores, Workers, on_ray
 from ecgenough.recipe import load_recipe
 from ecgenough.signals.on_ray import OnRay
 from ecgenough.studies.stores import open_store
-
-ENGINES = ("local", "ray")
 
 
 def prepare(
@@ -20,16 +15,13 @@ def prepare(
     recipe: RecipeName = "default",
     changes: Changes = None,
     workers: Workers = None,
-    on: Annotated[str, typer.Option("--on", help="local processes, or ray.")] = "local",
-    address: Annotated[
-        str | None, typer.Option("--address", help="The Ray cluster to join; one is started here unless told.")
-    ] = None,
+    on: On = "local",
+    address: Address = None,
 ) -> None:
     """Condition every recording once, for fast training; where that is done, look whether the store is still whole."""
-    if on not in ENGINES:
-        raise WrongRequest(f'--on "{on}" is unknown. {nearest(on, ENGINES)}')
+    distributed = on_ray(on, address)
     settings = load_recipe(recipe, changes or ()).signal
-    cluster = OnRay(workers, address) if on == "ray" else None
+    cluster = OnRay(workers, address) if distributed else None
     try:
         prepared = open_store(dataset, root, settings, folder=store, workers=workers, conditioner=cluster)
     finally:

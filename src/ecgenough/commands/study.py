@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from ecgenough.commands.arguments import Device, Out, Stores, Track
+from ecgenough.commands.arguments import Address, Device, On, Out, Stores, Track, on_ray
 from ecgenough.commands.tables import print_table
-from ecgenough.errors import WrongRequest, nearest
 from ecgenough.progress import say
 from ecgenough.reports.study import write_study_report
 from ecgenough.studies.engines import Engine, LocalProcesses, RayCluster
@@ -16,19 +15,15 @@ from ecgenough.studies.study import load_study
 from ecgenough.studies.study_runs import failures, jobs_here, run_study
 from ecgenough.studies.tracking import open_trackers
 
-ENGINES = ("local", "ray")
-
 
 def study(
     name: Annotated[str, typer.Argument(metavar="STUDY", help="A shipped study, such as quick, or a YAML file.")],
     out: Out,
-    on: Annotated[str, typer.Option("--on", help="local processes, or ray.")] = "local",
+    on: On = "local",
     jobs: Annotated[
         int | None, typer.Option("--jobs", min=1, help="Cells at once; one a core, or one on a GPU, unless told.")
     ] = None,
-    address: Annotated[
-        str | None, typer.Option("--address", help="The Ray cluster to join; one is started here unless told.")
-    ] = None,
+    address: Address = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print the cells and an estimate of the time.")] = False,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change a study key: --set targets.pe.data=pe.csv.")
@@ -38,15 +33,14 @@ def study(
     track: Track = None,
 ) -> None:
     """Compare networks, preparations and ways of transfer on a small set of one's own; go on where it was stopped."""
-    if on not in ENGINES:
-        raise WrongRequest(f'--on "{on}" is unknown. {nearest(on, ENGINES)}')
+    distributed = on_ray(on, address)
     chosen = load_study(name, changes or ())
     if dry_run:
         _print_plan(plan_study(chosen), jobs, device)
         return
 
     open_trackers(track or ())  # says now, rather than in each process, what is unknown or missing
-    cluster = RayCluster(jobs, address) if on == "ray" else None
+    cluster = RayCluster(jobs, address) if distributed else None
 
     def engine(cells: int) -> Engine:
         return cluster or LocalProcesses(jobs or jobs_here(cells, device))
