@@ -127,7 +127,7 @@ def _alarm_rows(source: str, looks: Sequence[Look]) -> Iterator[str]:
 def _collection_rows(source: str, ecgs: Sequence[Ecg], seed: int) -> Iterator[str]:
     with tempfile.TemporaryDirectory() as folder:
         planted = write_collection(Path(folder), ecgs, seed)
-        found = inspect_dataset(open_dataset(str(Path(folder) / "planted.csv"), None, whole_patients=False))
+        found = inspect_dataset(open_dataset(str(Path(folder) / "planted.csv"), None, to_train_on=False))
     pairs = {frozenset((found.dataset.records[one.first], found.dataset.records[one.second])) for one in found.copies}
     everything = {frozenset(pair) for group in planted.copies.values() for pair in group}
     besides = len(pairs - everything - {frozenset(pair) for pair in _through(planted)})

@@ -34,7 +34,7 @@ def planted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Planted]:
 
 @pytest.fixture(scope="module")
 def found(planted: tuple[Path, Planted]) -> Inspection:
-    return inspect_dataset(open_dataset(str(planted[0] / "planted.csv"), None, whole_patients=False), workers=1)
+    return inspect_dataset(open_dataset(str(planted[0] / "planted.csv"), None, to_train_on=False), workers=1)
 
 
 def test_copies_torn_patients_and_files_are_found_and_nothing_else(
@@ -80,6 +80,17 @@ def test_a_header_without_its_samples_is_absent_and_a_short_one_broken(tmp_path:
     assert [record for record, _ in found.broken] == ["r2"]
     assert [place for place, _ in found.read] == [0, 3]
     assert found.labels is None
+
+
+@pytest.mark.parametrize("rows", ["path\nr0\n", "path,mi\nr0,1\n", "path,mi\nr0,\n"])
+def test_a_single_record_is_enough_to_look_at(tmp_path: Path, rows: str) -> None:
+    write_wfdb(tmp_path, "r0", ECGS[0])
+    (tmp_path / "one.csv").write_text(rows)
+    found = inspect_dataset(open_dataset(str(tmp_path / "one.csv"), None, to_train_on=False), workers=1)
+    write_inspection(found, tmp_path / "out")
+    assert (len(found.read), found.torn) == (1, {})
+    with pytest.raises(WrongRequest, match="too few to deal"):
+        open_dataset(str(tmp_path / "one.csv"), None)
 
 
 def test_labels_are_counted_by_hand() -> None:

@@ -22,7 +22,7 @@ def inspect(dataset: Dataset, out: Out, root: From = None, task: Task = None, wo
         )
     if out.exists() and not out.is_dir():
         raise WrongRequest(f"{out} is a file; give a folder with --out.")
-    found = inspect_dataset(open_dataset(dataset, root, whole_patients=False), task, workers)
+    found = inspect_dataset(open_dataset(dataset, root, to_train_on=False), task, workers)
     page = write_inspection(found, out)
     typer.echo(f"{counted(len(found.read), 'record')} read, {found.listed - len(found.read):,} absent or broken.")
     for kind in KINDS:

@@ -35,7 +35,7 @@ def open_manifest(
     labels: Sequence[str] | None = None,
     seed: int = 0,
     layout: TableLayout | None = None,
-    whole_patients: bool = True,
+    to_train_on: bool = True,
 ) -> Dataset:
     """List the records of a manifest.
 
@@ -44,7 +44,7 @@ def open_manifest(
     `labels.read_tasks`; without any the data set has no task). `splits.make_split` says how folds are read or dealt.
     A row without a patient is a patient of its own. A WFDB record may be named with or without .hea. Files that are not
     there are left out by name. `layout` says how signals lie in plain tables; it and more may stand in a YAML file
-    beside the manifest (`sidecar`). Without `whole_patients` a patient may be in several folds.
+    beside the manifest (`sidecar`). Without `to_train_on` a patient may be in several folds.
 
     Raises WrongRequest naming the row and column for whatever cannot be read, and for a path outside the root.
     """
@@ -62,7 +62,7 @@ def open_manifest(
     tasks = read_tasks(sheet, _others(sheet, roles), wanted, sidecar.positive, sidecar.task)
     labels_of_all = tasks[0].labels if tasks else np.zeros((len(sheet), 0), dtype=np.float32)
     known_ages, known_sexes = _ages(sheet, roles.get("age")), _sexes(sheet, roles.get("sex"))
-    split = make_split(sheet, roles.get("fold"), patients, labels_of_all, seed, whole_patients)
+    split = make_split(sheet, roles.get("fold"), patients, labels_of_all, seed, to_train_on)
     stated = sidecar.layout.table_layout() if sidecar.layout else None
     return Dataset(
         name=path.stem,
@@ -80,7 +80,7 @@ def open_manifest(
         default_task=tasks[0].name if tasks else "",
         rejected=rejected,
         layout=stated if layout is None else layout,
-        torn=() if whole_patients else tuple(torn_patients(patients, split.folds.tolist())),
+        torn=() if to_train_on else tuple(torn_patients(patients, split.folds.tolist())),
     )
 
 

@@ -21,18 +21,19 @@ def open_dataset(
     rate: float | None = None,
     seed: int = 0,
     layout: TableLayout | None = None,
-    whole_patients: bool = True,
+    to_train_on: bool = True,
 ) -> Dataset:
     """List a collection known by name, or one of your own by the path of its manifest.
 
     `root` is the folder that holds it; a manifest's own folder unless given. `rate` in Hz chooses among the rates that
     PTB-XL and the simulator publish. `seed` deals folds where a collection has none and draws negatives where a task
-    samples them. `layout` says how signals lie in a manifest's plain tables. `whole_patients` refuses a manifest whose
-    folds tear patients apart; without it they are named in `Dataset.torn`.
+    samples them. `layout` says how signals lie in a manifest's plain tables. Of records that are not
+    `to_train_on` but to be looked at, patients whom folds tear apart are named in `Dataset.torn` instead of refused, and
+    too few patients to deal are one fold.
     Raises WrongRequest for an unknown name, an absent folder or table, and whatever in them cannot be used.
     """
     if name_or_manifest not in names():
-        return open_manifest(_manifest(name_or_manifest), root, seed=seed, layout=layout, whole_patients=whole_patients)
+        return open_manifest(_manifest(name_or_manifest), root, seed=seed, layout=layout, to_train_on=to_train_on)
     if layout is not None:
         raise WrongRequest(f"{name_or_manifest} has a layout of its own; a table layout is for manifests only.")
     return _open_known(name_or_manifest, _folder(name_or_manifest, root), rate, seed)

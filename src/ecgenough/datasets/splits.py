@@ -44,19 +44,21 @@ def make_split(
     patients: Sequence[str],
     labels: NDArray[np.float32],
     seed: int,
-    whole_patients: bool = True,
+    to_train_on: bool = True,
 ) -> Split:
     """The folds that `column` states; ten stratified ones, drawn from `seed`, where there is no such column.
 
     Numbers: the highest fold tests, the one below it validates, the others train. Words: as they say; where nothing is
     marked for validation, a ninth of the training patients is.
-    Raises WrongRequest for fewer than three numbers, a word that is none of the three, a patient on two sides (but for
-    `whole_patients`), or too few patients to deal.
+    Raises WrongRequest for fewer than three numbers, a word that is none of the three, a patient on two sides, or too few
+    patients to deal. The last two are left alone unless the records are `to_train_on`: too few patients are one fold then.
     """
     if column is None:
+        if not to_train_on and len(set(patients)) < FOLDS:
+            return Split(np.ones(len(sheet), dtype=np.int64), (1,), (), ())
         return _dealt(sheet, patients, labels, seed)
     if any(value.lower() in WORDS for value in sheet.column(column)):
-        if whole_patients:
+        if to_train_on:
             check_patients_are_whole(patients, [_side(sheet, column, row) for row in range(len(sheet))])
         return _from_words(sheet, column, patients, labels, seed)
     return _from_numbers(sheet, column)
