@@ -25,7 +25,7 @@ BINS = 64
 SKETCH = 16
 NEAR = 0.2  # of sketches of length 1; of the 2,176 ECGs of PTB-XL's fold 9 no two are within 0.3
 ALIKE = 0.999  # correlation over all samples of all leads, above which one is a copy of the other
-MOST_NEAR = 200_000  # pairs looked at; flat or empty recordings are all alike
+NEAREST = 16  # sketches looked at beside each; flat or empty recordings are all alike
 _PROJECTION = np.random.default_rng(0).standard_normal((len(INDEPENDENT) * BINS, SKETCH)) / np.sqrt(SKETCH)
 
 
@@ -78,13 +78,16 @@ def exact_copies(hashes: Sequence[int]) -> list[Copy]:
 
 
 def near_pairs(sketches: Sequence[NDArray[np.float32] | None], hashes: Sequence[int]) -> list[tuple[int, int]]:
-    """Pairs whose sketches lie beside each other, those with equal hashes left out."""
+    """Pairs whose sketches lie beside each other, each with its 16 nearest; those with equal hashes are left out."""
     places = [place for place, one in enumerate(sketches) if one is not None]
     if len(places) < 2:
         return []
-    tree = cKDTree(np.stack([one for one in sketches if one is not None]).astype(np.float64))
-    pairs = tree.query_pairs(NEAR, output_type="ndarray")[:MOST_NEAR]
-    found = [(places[min(pair)], places[max(pair)]) for pair in pairs.tolist()]
+    points = np.stack([one for one in sketches if one is not None]).astype(np.float64)
+    nearest = min(NEAREST + 1, len(places))  # a sketch is also beside itself
+    distances, neighbours = cKDTree(points).query(points, k=nearest, distance_upper_bound=NEAR)
+    ones, ranks = np.nonzero(np.isfinite(distances))
+    pairs = np.sort(np.stack([ones, neighbours[ones, ranks]]), axis=0)
+    found = {(places[first], places[second]) for first, second in pairs.T.tolist()}
     return sorted(pair for pair in found if hashes[pair[0]] != hashes[pair[1]])
 
 
