@@ -41,7 +41,7 @@ def test_other_ecgs_are_not_near_even_of_one_patient() -> None:
     copy = sketch(ECGS[3].signal[:, ::2] * 1000, ECGS[3].leads)
     assert near_pairs([*sketches, copy, None], range(42)) == [(3, 40)]
     alike = near_pairs([copy] * 3000, range(3000))  # as flat recordings are: 4.5 million pairs if all were made
-    assert 3000 <= len(alike) <= 16 * 3000
+    assert 3000 <= len(alike) <= 17 * 3000
     assert sketch(np.zeros((12, 1000), dtype=np.float32), ECGS[0].leads) is None
 
 

@@ -86,7 +86,7 @@ def near_pairs(sketches: Sequence[NDArray[np.float32] | None], hashes: Sequence[
     nearest = min(NEAREST + 1, len(places))  # a sketch is also beside itself
     distances, neighbours = cKDTree(points).query(points, k=nearest, distance_upper_bound=NEAR)
     ones, ranks = np.nonzero(np.isfinite(distances))
-    pairs = np.sort(np.stack([ones, neighbours[ones, ranks]]), axis=0)
+    pairs = np.sort(np.stack([ones, np.asarray(neighbours)[ones, ranks]]), axis=0)
     found = {(places[first], places[second]) for first, second in pairs.T.tolist()}
     return sorted(pair for pair in found if hashes[pair[0]] != hashes[pair[1]])
 
