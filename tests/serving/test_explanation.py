@@ -17,7 +17,7 @@ from ecgenough.errors import BrokenRecord, WrongRequest
 from ecgenough.model import Model
 from ecgenough.recipe import Recipe
 from ecgenough.serving.explanation import METHODS, beat_average, explain
-from ecgenough.serving.explanation_files import draw_explanation, numbers, write_explanation
+from ecgenough.serving.explanation_files import as_png, draw_explanation, numbers, write_explanation
 from ecgenough.serving.pieces import PIECES, pieces_of, without_waves
 from ecgenough.signals.conditioning import condition
 from ecgenough.signals.store import Store
@@ -209,3 +209,12 @@ def test_every_method_explains_every_family(make_model: Make, heart: Ecg) -> Non
     for name in ("attresnet", "patch_transformer", "gru"):
         for method in METHODS:
             assert np.isfinite(explain(make_model(name), heart, "NORM", method).attribution).all()
+
+
+@pytest.mark.parametrize("weight", [400, 600])
+def test_a_png_has_the_text_of_its_drawing_whatever_fonts_the_machine_has(weight: int) -> None:
+    drawing = (
+        '<svg xmlns="http://www.w3.org/2000/svg" width="20" height="10">'
+        '<text y="8" font-family="Helvetica, Arial, sans-serif" font-weight="{}">{}</text></svg>'
+    )
+    assert len(as_png(drawing.format(weight, "V1"))) > 1.5 * len(as_png(drawing.format(weight, "")))

@@ -138,7 +138,18 @@ def _legend(explanation: Explanation) -> str:
 def as_png(svg: str) -> bytes:
     """A drawing in pixels, 203 dots an inch. Raises WrongRequest without the extra `explain`."""
     resvg = needed("resvg_py", "explain", "a PNG")
-    return bytes(resvg.svg_to_bytes(svg_string=svg, dpi=96, zoom=DOTS_PER_MM * 25.4 / 96))
+    # The renderer leaves out text whose font it does not find; with matplotlib comes one that is always there.
+    folder = Path(needed("matplotlib", "explain", "a PNG").get_data_path()) / "fonts" / "ttf"
+    fonts = [str(folder / name) for name in ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf")]
+    return bytes(
+        resvg.svg_to_bytes(
+            svg_string=svg,
+            dpi=96,
+            zoom=DOTS_PER_MM * 25.4 / 96,
+            sans_serif_family="DejaVu Sans",
+            font_files=fonts,
+        )
+    )
 
 
 def _write(path: Path, content: bytes) -> None:
