@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ecgenough.cli import main
 from ecgenough.errors import WrongRequest
 from ecgenough.model import Model
 from ecgenough.recipe import Recipe
@@ -171,3 +172,15 @@ def test_the_run_itself_and_what_is_no_run_are_refused(run: Path, stores: dict[s
         Original.open(tmp_path / "model")
     with pytest.raises(WrongRequest, match="trained from scratch; leave --source out"):
         Original.open(run, run)
+
+
+@pytest.mark.parametrize("option", ["--from", "--dataset", "--source"])
+def test_a_cell_takes_its_data_from_its_study(
+    option: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "cell.json").write_text("{}")
+    monkeypatch.setattr("sys.argv", ["ecgenough", "reproduce", str(tmp_path), option, "elsewhere"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "the study says its data; leave out --from, --dataset and --source." in capsys.readouterr().err

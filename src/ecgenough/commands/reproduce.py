@@ -8,6 +8,7 @@ import typer
 
 from ecgenough.commands.arguments import Device, From, Stores
 from ecgenough.commands.tables import print_table
+from ecgenough.errors import WrongRequest
 from ecgenough.studies.cell_folders import CARD
 from ecgenough.studies.cell_reproduction import reproduce_cell
 from ecgenough.studies.reproduction import Original
@@ -39,6 +40,10 @@ def reproduce(
     """Rerun a finished run from its saved recipe and say how far each figure is from the first."""
     again = out or run.resolve().with_name(f"{run.resolve().name}-reproduced")
     if (run / CARD).is_file():
+        if any(told is not None for told in (root, dataset, source)):
+            raise WrongRequest(
+                f"{run} is a study's cell: the study says its data; leave out --from, --dataset and --source."
+            )
         again = out or run.resolve().parents[1] / "reproduced" / run.resolve().name
         found = reproduce_cell(run, again, device, stores=store, anyway=anyway)
     else:
