@@ -31,11 +31,19 @@ def by_atheris(tally: fuzz.Tally, guard: Guard, seconds: float) -> None:
     for i, content in enumerate(tally.fed.seeds):
         (corpus / f"seed-{i}").write_bytes(content)
     row = tally.out / f"atheris-{tally.fed.name}.json"
+    flags = [f"-max_total_time={seconds:.0f}", f"-artifact_prefix={artefacts(tally)}", str(corpus)]
     if (child := os.fork()) == 0:
-        _feed(tally, guard, [f"-max_total_time={seconds:.0f}", str(corpus)], row)
+        _feed(tally, guard, flags, row)
     os.waitpid(child, 0)
     if row.is_file():
         tally.restore(json.loads(row.read_text(encoding="utf-8")))
+
+
+def artefacts(tally: fuzz.Tally) -> str:
+    """Where libFuzzer leaves the files that it finds slow, large or deadly, made here; else it takes the working folder."""
+    folder = tally.out / f"artefacts-{tally.fed.name}"
+    folder.mkdir(exist_ok=True)
+    return f"{folder}{os.sep}"
 
 
 def _feed(tally: fuzz.Tally, guard: Guard, arguments: list[str], row: Path) -> None:
