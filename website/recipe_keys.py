@@ -1,8 +1,10 @@
-"""The page of every recipe key, from the models in recipe.py: type, unit, default, allowed values, what it is."""
+"""The page of every recipe key, from the models in recipe/: type, unit, default, allowed values, what it is."""
 
 import ast
 import inspect
 from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -147,10 +149,12 @@ def _default(field: FieldInfo) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+@cache
 def descriptions() -> dict[str, dict[str, str]]:
     """The text under each key, by class and key."""
     found: dict[str, dict[str, str]] = {}
-    for node in ast.parse(inspect.getsource(recipe)).body:
+    sources = [path.read_text(encoding="utf-8") for path in Path(recipe.__file__).parent.glob("*.py")]
+    for node in [node for source in sources for node in ast.parse(source).body]:
         if isinstance(node, ast.ClassDef):
             texts = found[node.name] = {}
             for key, text in zip(node.body, node.body[1:], strict=False):
@@ -169,4 +173,4 @@ A recipe is everything that decides a result. `ecgenough recipes NAME` prints on
 any command that takes `--recipe`, and a YAML file of your own may leave out what it does not change. Where a section has
 kinds, its `kind` says which, and setting it takes the other keys of that section back to their defaults.
 
-This page is made from the models that check a recipe (`src/ecgenough/recipe.py`)."""
+This page is made from the models that check a recipe (`src/ecgenough/recipe/`)."""

@@ -1,0 +1,92 @@
+"""The Recipe value: everything that decides a result.
+
+Durations are in seconds, frequencies in Hz, amplitudes relative to each record's own standard deviation, so that a
+recipe means the same at 100 and at 500 Hz. A recipe prints and reads as YAML; an unknown key is refused with the nearest known one.
+"""
+
+from ecgenough.recipe.augmentation import (
+    Augmentation,
+    AugmentationStep,
+    CircularShift,
+    Flip,
+    LeadDropout,
+    LeadScale,
+    Noise,
+    Nothing,
+    SampleDropout,
+    Sine,
+    Square,
+    TimeMask,
+)
+from ecgenough.recipe.changes import change_setting
+from ecgenough.recipe.learning import (
+    Asymmetric,
+    Bce,
+    Constant,
+    Contrastive,
+    Cosine,
+    Distillation,
+    Focal,
+    LogitAdjusted,
+    Loss,
+    Masked,
+    Network,
+    OneCycle,
+    Optimizer,
+    Pretraining,
+    Schedule,
+    Step,
+    Training,
+    Transfer,
+)
+from ecgenough.recipe.recipe import Recipe, fingerprint, load_recipe, shipped
+from ecgenough.recipe.section import Count, Positive, Section
+from ecgenough.recipe.signal import BandPass, Crop, Filter, LowPassWavelet, NoFilter, Normalisation, Signal
+
+__all__ = [
+    "Asymmetric",
+    "Augmentation",
+    "AugmentationStep",
+    "BandPass",
+    "Bce",
+    "CircularShift",
+    "Constant",
+    "Contrastive",
+    "Cosine",
+    "Count",
+    "Crop",
+    "Distillation",
+    "Filter",
+    "Flip",
+    "Focal",
+    "LeadDropout",
+    "LeadScale",
+    "LogitAdjusted",
+    "Loss",
+    "LowPassWavelet",
+    "Masked",
+    "Network",
+    "NoFilter",
+    "Noise",
+    "Normalisation",
+    "Nothing",
+    "OneCycle",
+    "Optimizer",
+    "Positive",
+    "Pretraining",
+    "Recipe",
+    "SampleDropout",
+    "Schedule",
+    "Section",
+    "Signal",
+    "Sine",
+    "Square",
+    "Step",
+    "TimeMask",
+    "Training",
+    "Transfer",
+    "change_setting",
+    "fingerprint",
+    "load_recipe",
+    "shipped",
+]
