@@ -29,6 +29,10 @@ class Obstacle(EcgenoughError):
     """Something outside the work is in its way, such as a full disk or a damaged store: whatever comes next meets it too."""
 
 
+class BrokenModel(EcgenoughError):
+    """A model gives no answer, whatever it is shown: its weights are damaged, or its training diverged."""
+
+
 class BrokenRecord(EcgenoughError, ValueError):
     """One recording cannot be used. Collections list it in rejected.csv; single-file commands stop."""
 

@@ -24,7 +24,7 @@ from ecgenough.ecg import Ecg
 from ecgenough.errors import EcgenoughError, WrongRequest, check_format, nearest
 from ecgenough.files import write_text, written_aside
 from ecgenough.networks.contract import Network, crop_mean, with_outputs
-from ecgenough.prediction import Prediction
+from ecgenough.prediction import Prediction, check_no_nan
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
 from ecgenough.scoring.calibration import Calibration
@@ -50,7 +50,8 @@ class Model:
     `origin` tells where it came from: data set, task, folds, store, versions. `seen` holds the waveform hashes of the
     records it was trained and chosen on, and `seen_patients` those of their patients (`Store.patient_hashes`), so that
     they are never taken for new ones. A model pretrained without labels
-    has no classes and the task PRETRAINED; its network's head, of one output, stands for the one to come.
+    has no classes and the task PRETRAINED; its network's head, of one output, stands for the one to come. `name` is what
+    errors call it: the file of its weights, where it was loaded.
 
     >>> model = ecgenough.Model.load("ptbxl-base").for_task("superdiagnostic")
     >>> answer = model.predict(ecgenough.read("ecgs/records100/00000/00001_lr.hea"))
@@ -69,6 +70,7 @@ class Model:
     origin: Mapping[str, Any] = field(default_factory=dict)
     seen: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
     seen_patients: NDArray[np.uint64] = field(default_factory=lambda: np.zeros(0, np.uint64))
+    name: str = "this model"
 
     @property
     def untuned(self) -> tuple[str, ...]:
@@ -115,7 +117,7 @@ class Model:
 
         Of one longer than the network was shown in training, the answer is the mean of its logits over windows spaced
         evenly from start to end. Raises BrokenRecord where leads are missing beyond derivation or the signal cannot be
-        used.
+        used, and what `probabilities` raises.
         """
         return self.predict_many([ecg])[0]
 
@@ -162,9 +164,10 @@ class Model:
     def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated probabilities of logits `[records, classes]`.
 
-        Raises WrongRequest where the model knows no classes.
+        Raises WrongRequest where the model knows no classes, BrokenModel where logits are NaN.
         """
         self.check_it_answers()
+        check_no_nan(self.name, logits)
         return self.calibration.apply(expit(logits))
 
     def check_it_answers(self) -> None:
@@ -214,10 +217,11 @@ class Model:
         if hashlib.sha256(weights).hexdigest() != card["weights_sha256"]:
             raise EcgenoughError(f"{folder / WEIGHTS} is not the file that {CARD} describes; copy the model again.")
         try:
-            return cls._of(card, load_tensors(weights), torch.device(device))
+            model = cls._of(card, load_tensors(weights), torch.device(device))
         except (KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise EcgenoughError(f"{folder / CARD} does not fit its weights: {reason}") from None
+            reason = " ".join(str(error).split())[:200].removesuffix(".")
+            raise EcgenoughError(f"{folder / CARD} does not fit its weights: {reason}; copy the model again.") from None
+        return dataclasses.replace(model, name=str(folder / WEIGHTS))
 
     @classmethod
     def _of(cls, card: dict[str, Any], tensors: dict[str, torch.Tensor], device: torch.device) -> "Model":
@@ -228,8 +232,8 @@ class Model:
         classes = tuple(card["classes"])
         if {len(card[name]) for name in ("titles", "thresholds")} != {len(classes)}:
             raise ValueError("it needs one title and one threshold for each class")
-        if any(tensor.is_floating_point() and bool(tensor.isnan().any()) for tensor in tensors.values()):
-            raise ValueError("some of its weights are NaN")
+        if any(tensor.is_floating_point() and not bool(tensor.isfinite().all()) for tensor in tensors.values()):
+            raise ValueError("some of its weights are NaN or infinite")
         with _no_larger_than(tensors):
             network = networks.build(
                 recipe.network.name,

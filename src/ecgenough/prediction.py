@@ -3,6 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgenough.errors import BrokenModel
+
 
 @dataclass(frozen=True)
 class Prediction:
@@ -24,3 +29,15 @@ class Prediction:
         rows = zip(self.classes, self.titles, self.probabilities, self.thresholds, self.calls, strict=True)
         names = ("class", "title", "probability", "threshold", "call")
         return {"classes": [dict(zip(names, row, strict=True)) for row in rows], "notes": list(self.notes)}
+
+
+def check_no_nan(model: str, answers: NDArray[np.floating[Any]]) -> None:
+    """Raise BrokenModel where some of what the model of that name said, logits or probabilities, is NaN.
+
+    No recording can be blamed: what a network is shown is finite.
+    """
+    if np.isnan(answers).any():
+        raise BrokenModel(
+            f"{model} answers NaN: its weights are so large that sums overflow, as they are after a training that diverged. "
+            "Copy the model again, or train it again with a lower optimizer.learning_rate."
+        )

@@ -171,6 +171,7 @@ _REASONS = {
     408: "The request took too long.",
     413: "The request is too large.",
     422: "No recording could be used.",
+    500: "The model is damaged.",
     501: "This service was installed without what this route needs.",
     429: "Too many requests are in work.",
     503: "The service is shutting down or not ready.",

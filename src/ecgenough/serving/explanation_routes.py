@@ -22,7 +22,7 @@ Task = Annotated[str | None, Form(max_length=400, description="Of a model that a
 
 def add_explanation(app: FastAPI, service: Service) -> None:
     """Explanations pass through a queue of their own, one after the other, so that predictions need not wait for them."""
-    refusals = described(400, 401, 408, 413, 422, 429, 501, 503)
+    refusals = described(400, 401, 408, 413, 422, 429, 500, 501, 503)
     pictures: dict[int | str, dict[str, Any]] = {200: {"content": {SVG: {}, PNG: {}}}}
 
     @app.post("/v1/explain", responses={**pictures, **refusals}, response_model=ExplainAnswer)

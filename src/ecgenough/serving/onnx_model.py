@@ -13,7 +13,7 @@ from scipy.special import expit, logit
 from ecgenough.ecg import Ecg
 from ecgenough.errors import EcgenoughError, check_format
 from ecgenough.extras import needed
-from ecgenough.prediction import Prediction
+from ecgenough.prediction import Prediction, check_no_nan
 from ecgenough.recipe import Signal
 from ecgenough.serving.onnx_file import CARD, CARD_FORMAT, check_self_contained, read_onnx
 from ecgenough.signals.conditioning import Conditioned, condition_batch, resampled, usable
@@ -104,12 +104,16 @@ class OnnxModel:
         return _Ready(np.ascontiguousarray(conditioned.signal[..., : conditioned.valid]), conditioned)
 
     def run(self, ecgs: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Probabilities and logits `[batch, classes]` of `conditioned` ECGs of one length, `[batch, leads, samples]`."""
+        """Probabilities and logits `[batch, classes]` of `conditioned` ECGs of one length, `[batch, leads, samples]`.
+
+        Raises EcgenoughError where the graph cannot be run, BrokenModel where it gives NaN.
+        """
         try:
             probabilities, logits = self.session.run(["probabilities", "logits"], {"ecg": ecgs})
         except Exception as error:  # onnxruntime's errors share no base of their own
             reason = " ".join(str(error).split())[:200]
             raise EcgenoughError(f"{self.name} cannot be run: {reason}") from None
+        check_no_nan(self.name, probabilities)
         return probabilities, logits
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import anyio.to_thread
@@ -12,7 +13,7 @@ from prometheus_client import generate_latest
 from starlette.exceptions import HTTPException
 
 from ecgenough.ecg import Ecg
-from ecgenough.errors import BrokenRecord, EcgenoughError
+from ecgenough.errors import BrokenModel, BrokenRecord, EcgenoughError
 from ecgenough.formats.table import stated_layout
 from ecgenough.model import Model, Prediction
 from ecgenough.serving.answering import Read, Service
@@ -31,7 +32,7 @@ FHIR = "application/fhir+json"
 def build_app(model: Model, name: str, limits: Limits | None = None, token: str | None = None) -> tuple[Door, Service]:
     """The ASGI application and what it is made of. `token`, where given, must come with every request as bearer."""
     limits = limits or Limits()
-    service = Service(model, name, limits)
+    service = Service(replace(model, name=name), name, limits)  # errors go out: without the path of its file
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -60,7 +61,7 @@ def build_app(model: Model, name: str, limits: Limits | None = None, token: str 
 
 def _add_answers(app: FastAPI, service: Service) -> None:
     """The routes under /v1: what the model says, and which model that is."""
-    refusals = described(400, 401, 408, 413, 422, 429, 503)
+    refusals = described(400, 401, 408, 413, 422, 429, 500, 503)
 
     @app.post("/v1/predict", responses={200: {"content": {FHIR: {}}}, **refusals}, response_model=PredictAnswer)
     async def predict(
@@ -80,7 +81,7 @@ def _add_answers(app: FastAPI, service: Service) -> None:
             return _as_fhir(read, said, service.model.recipe.network.name)
         errors = [one for one in said if isinstance(one, EcgenoughError)]
         if len(errors) == len(said):
-            raise BrokenRecord(str(errors[0]))
+            raise errors[0] if isinstance(errors[0], BrokenModel) else BrokenRecord(str(errors[0]))
         return Response(service.json.of([file for file, _ in read], said), media_type="application/json")
 
     @app.post("/v1/ecg", responses=refusals)
@@ -143,7 +144,7 @@ def _as_fhir(read: Sequence[Read], said: Sequence[Prediction | EcgenoughError], 
 
 
 async def _on_error(_: Request, error: Exception) -> JSONResponse:
-    status = 422 if isinstance(error, BrokenRecord) else 400
+    status = 422 if isinstance(error, BrokenRecord) else 500 if isinstance(error, BrokenModel) else 400
     return JSONResponse(Complaint(detail=str(error)).model_dump(), status)
 
 

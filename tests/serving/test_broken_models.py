@@ -1,0 +1,108 @@
+"""A model whose weights are so large that it answers NaN is named by every path that uses it, and says nothing else."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from starlette.testclient import TestClient
+from tests.serving.conftest import ModelMaker
+
+from ecgenough.cli import main
+from ecgenough.datasets.table import Task
+from ecgenough.ecg import STANDARD_LEADS
+from ecgenough.errors import BrokenModel
+from ecgenough.formats.wfdb import write_wfdb
+from ecgenough.model import Model
+from ecgenough.serving.export import as_onnx, onnx_card
+from ecgenough.serving.limits import Limits
+from ecgenough.serving.service import build_app
+from ecgenough.signals.in_memory import conditioned_counts, store_of
+from ecgenough.simulation import Case, Simulated, simulate
+from ecgenough.studies import runs
+
+WEIGHTS = str(Path("broken", "model.safetensors"))
+
+
+@pytest.fixture(scope="module")
+def ecgs() -> Simulated:
+    return simulate([Case(record=row, patient=row) for row in range(8)], rate=100, seed=1)
+
+
+@pytest.fixture
+def broken(make_model: ModelMaker, ecgs: Simulated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Model:
+    """The model of the folder `broken` in the working folder, where there is an ECG, too."""
+    monkeypatch.chdir(tmp_path)
+    made = make_model("eegnet")
+    with torch.no_grad():
+        for weight in made.network.parameters():
+            weight.mul_(1e30)
+    made.save(Path("broken"))
+    write_wfdb(Path(), "ecg", ecgs.ecg(0))
+    return Model.load("broken")
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["ecgenough", *words])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return int(end.value.code or 0)
+
+
+@pytest.mark.usefixtures("broken")
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("predict", "ecg.hea", "--model", "broken"),
+        ("explain", "ecg.hea", "--model", "broken", "--out", "new.png"),
+        ("export", "broken", "--to", "onnx", "--out", "new.onnx"),
+    ],
+)
+def test_a_command_names_the_weights_and_says_what_to_do(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, *words) == 1
+    out, said = capsys.readouterr()
+    assert out == ""
+    assert said.splitlines()[-1].startswith(f"ecgenough: {WEIGHTS} answers NaN: ")
+    assert "Copy the model again, or train it again" in said
+    assert not list(Path().glob("new.*"))
+
+
+def test_an_exported_one_is_named_by_its_file(
+    broken: Model, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("broken.onnx").write_bytes(as_onnx(broken, onnx_card(broken)))
+    assert typed(monkeypatch, "predict", "ecg.hea", "--model", "broken.onnx") == 1
+    out, said = capsys.readouterr()
+    assert out == ""  # not a table of classes that are none of them called
+    assert said.splitlines()[-1].startswith("ecgenough: broken.onnx answers NaN: ")
+
+
+def test_an_evaluation_names_the_weights(broken: Model, ecgs: Simulated, tmp_path: Path) -> None:
+    counts, valid = conditioned_counts(ecgs.signal, 100, STANDARD_LEADS, broken.recipe.signal)
+    labels = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2, 0, 1]]
+    task = Task(name=broken.task, classes=broken.classes, labels=labels, listed=np.ones(8, bool), titles=broken.titles)
+    store = store_of(counts, valid, broken.recipe.signal, task, list("abcdefgh"), np.ones(8, dtype=np.int64))
+    with pytest.raises(BrokenModel, match=r"^broken.model\.safetensors answers NaN"):
+        runs.evaluate(broken, store, tmp_path / "out", folds=(1,), device="cpu")
+    assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+def test_the_service_blames_itself_and_hides_where_the_model_lies(broken: Model) -> None:
+    door, _ = build_app(broken, "mine", Limits(readers=1))
+    with TestClient(door) as client:
+        files = [("files", (name, Path(name).read_bytes())) for name in ("ecg.hea", "ecg.dat")]
+        answer = client.post("/v1/predict", files=files)
+    assert answer.status_code == 500
+    assert answer.json()["detail"].startswith("ecg.hea: mine answers NaN: ")
+
+
+def test_infinite_weights_are_refused_when_they_are_loaded(make_model: ModelMaker, tmp_path: Path) -> None:
+    made = make_model("eegnet")
+    with torch.no_grad():
+        next(made.network.parameters()).view(-1)[0] = torch.inf
+    made.save(tmp_path)
+    with pytest.raises(Exception, match=r"model\.json does not fit its weights: .* infinite; copy the model again"):
+        Model.load(tmp_path)
