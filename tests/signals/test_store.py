@@ -274,3 +274,42 @@ def test_each_row_of_a_file_is_hashed_once_a_process(stores: dict[str, Store], m
     replace(store, name="another").read(np.array([1, 2]))
     store.check()
     assert len(hashed) == len(store.records)
+
+
+READ_AFTER_A_CUT = """
+import os, sys
+import numpy as np
+import torch
+from ecgenough.recipe import Recipe
+from ecgenough.signals.batches import Batches
+from ecgenough.signals.normalisation import Normaliser
+from ecgenough.signals.store import Store
+folder, seconds, way = sys.argv[1:]
+torch.set_num_threads(1)
+store = Store.open(folder)
+store.check()
+recipe = Recipe.of({"signal": store.signal.model_dump(mode="json"), "crop": {"seconds": float(seconds)}})
+rows = np.arange(40)
+batches = Batches(store, rows, store.default_task, recipe, Normaliser("none"), torch.device("cpu"))
+os.truncate(f"{folder}/signals.i16", 4096)
+try:
+    list(batches.training(0) if way == "training" else batches.evaluation())
+except Exception as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(("seconds", "way"), [(2.56, "training"), (10, "training"), (2.56, "evaluation")])
+def test_a_file_that_is_cut_while_it_is_open_is_noticed_by_the_next_batch(
+    stores: dict[str, Store], tmp_path: Path, seconds: float, way: str
+) -> None:
+    """In a process of its own: what reads beyond the end of a map's file is ended by SIGBUS."""
+    folder, whole = tmp_path / "cut", stores["superclasses"].signals.nbytes
+    shutil.copytree(stores["superclasses"].path, folder)
+    done = subprocess.run(
+        [sys.executable, "-c", READ_AFTER_A_CUT, str(folder), str(seconds), way], capture_output=True, text=True
+    )
+    assert done.stdout == (
+        f"the store {folder} is damaged: signals.i16 has 4,096 bytes of the {whole:,} it was opened with. "
+        "Remove the folder and prepare it again.\n"
+    ), (done.returncode, done.stderr)

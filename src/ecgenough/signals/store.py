@@ -135,11 +135,15 @@ class Store:
     def check(self, rows: NDArray[np.int64] | None = None) -> None:
         """Hash these rows, or all, as far as they have not been. Raises Obstacle naming the first that is damaged.
 
-        The price is 1 ms for 1 MB, once a process.
+        The price is 1 ms for 1 MB, once a process. That the file is still as long as it was is asked every time: what
+        reads beyond the end of a map's file is ended by SIGBUS.
         """
         checks = self.checks
         if checks is None or not isinstance(self.signals, np.memmap):
             return
+        file = _map_of(self.signals)
+        if file is not None and file.size() < len(file):
+            raise _damaged(self.path, SIGNALS, f"has {file.size():,} bytes of the {len(file):,} it was opened with")
         rows = np.arange(len(self.records)) if rows is None else np.unique(rows)
         rows = rows[~checks.done[rows]]
         for part in np.array_split(rows, math.ceil(len(rows) / _ROWS_AT_ONCE)) if len(rows) else ():
@@ -189,11 +193,16 @@ def read_rows(signals: NDArray[np.int16], rows: NDArray[np.int64]) -> NDArray[np
 
 def forget_pages(signals: NDArray[np.int16]) -> None:
     """Let go of the pages of a read-only memory map; they stay in the system's file cache as long as there is room."""
+    file = _map_of(signals)
+    if file is not None and not signals.flags.writeable and hasattr(mmap, "MADV_DONTNEED"):
+        file.madvise(mmap.MADV_DONTNEED)
+
+
+def _map_of(signals: NDArray[np.int16]) -> mmap.mmap | None:
     owner: Any = signals
     while isinstance(owner, np.ndarray):
         owner = owner.base
-    if isinstance(owner, mmap.mmap) and not signals.flags.writeable and hasattr(mmap, "MADV_DONTNEED"):
-        owner.madvise(mmap.MADV_DONTNEED)
+    return owner if isinstance(owner, mmap.mmap) else None
 
 
 def to_microvolts(signal: NDArray[np.float32]) -> tuple[NDArray[np.int16], NDArray[np.int32]]:
