@@ -240,7 +240,10 @@ def test_a_path_outside_the_root_is_refused(tmp_path: Path, path: str) -> None:
         ("file,label\nf0.txt,3\nf1.txt,4\n", 'pe.csv row 2, column "label": "3" is not a label'),
         ("file,class\nf0.txt,AF\nf1.txt,\n", 'pe.csv row 3, column "class": an empty cell is not a label'),
         ("file,class\nf0.txt,a\nf1.txt,b\nf2.txt,c\n", "3 different words in 3 rows"),
-        ("file,class\nf0.txt,a\nf1.txt,a\n", "1 different words in 2 rows"),
+        (
+            "file,class\nf0.txt,a\nf1.txt,a\n",
+            'pe.csv column "class" says "a" in every row, and one class leaves nothing',
+        ),
         ("signal,pe\nf0.txt,1\n", "no column that says where the files are. .* its columns: signal, pe."),
         ("file,pe\nf0.txt,1\n./f0.txt,1\n", 'pe.csv row 3, column "file": "./f0.txt" is listed twice, first in row 2'),
         ("file,pe,age\nf0.txt,1,old\n", 'pe.csv row 2, column "age": "old" is not an age'),

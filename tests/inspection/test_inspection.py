@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import sys
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -91,6 +92,37 @@ def test_a_single_record_is_enough_to_look_at(tmp_path: Path, rows: str) -> None
     assert (len(found.read), found.torn) == (1, {})
     with pytest.raises(WrongRequest, match="too few to deal"):
         open_dataset(str(tmp_path / "one.csv"), None)
+
+
+@pytest.mark.parametrize(
+    ("rows", "classes", "said"),
+    [
+        ("path,label\nr0,AF\nr1,AF\nr2,AF\n", {"AF": 3}, "Every record has “AF”: there is nothing to tell apart"),
+        ("path,mi\nr0,1\nr1,1\nr2,1\n", {"mi": 3}, "Every record has “mi”: there is nothing to tell apart"),
+        ("path,mi\nr0,0\nr1,0\nr2,0\n", {"mi": 0}, "Every record has no class: there is nothing to tell apart"),
+        ("path,mi\nr0,0\nr1,1\nr2,0\n", {"mi": 1}, ""),
+        ("path,label,fold\nr0,AF,1\nr1,no,2\nr2,no,2\n", {"AF": 1}, ""),
+        ("path,diagnosis\nr0,old MI\nr1,AF\nr2,none\n", None, "3 different words in 3 rows: these are no classes"),
+    ],
+)
+def test_labels_that_nothing_can_be_trained_on_are_counted_and_told(
+    tmp_path: Path, rows: str, classes: dict[str, int] | None, said: str, capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    for at in range(3):
+        write_wfdb(tmp_path, f"r{at}", ECGS[at])
+    (tmp_path / "m.csv").write_text(rows)
+    words = ["inspect", str(tmp_path / "m.csv"), "--out", str(tmp_path / "out"), "--workers", "1"]
+    monkeypatch.setattr(sys, "argv", ["ecgenough", *words])
+    with pytest.raises(SystemExit) as end:
+        command.main()
+    assert not end.value.code
+    told, labels = capsys.readouterr(), json.loads((tmp_path / "out" / "inspection.json").read_text())["labels"]
+    assert (labels and {name: one["records"] for name, one in labels["classes"].items()}) == classes
+    assert said in told.out + told.err
+    page = (tmp_path / "out" / "inspection.html").read_text(encoding="utf-8")
+    for where in (told.out, page):
+        assert ("nothing to tell apart" in where) == ("nothing to tell apart" in said)
 
 
 def test_labels_are_counted_by_hand() -> None:

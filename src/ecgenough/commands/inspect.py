@@ -25,6 +25,8 @@ def inspect(dataset: Dataset, out: Out, root: From = None, task: Task = None, wo
     found = inspect_dataset(open_dataset(dataset, root, to_train_on=False), task, workers)
     page = write_inspection(found, out)
     typer.echo(f"{counted(len(found.read), 'record')} read, {found.listed - len(found.read):,} absent or broken.")
+    if found.labels is not None and found.labels.sameness:
+        typer.echo(f"{found.labels.task}: {found.labels.sameness}")
     for kind in KINDS:
         if doubted := found.of_kind(kind):
             typer.echo(f"{kind}: {counted(len(doubted), 'record')}, first {doubted[0].record}: {doubted[0].evidence}")

@@ -21,7 +21,12 @@ PERSONAL = frozenset({"male", "female", "smoker", "smoking", "alcohol", "diabete
 
 
 def read_tasks(
-    sheet: Sheet, candidates: Sequence[str], wanted: Sequence[str] | None, positive: str | None, name: str
+    sheet: Sheet,
+    candidates: Sequence[str],
+    wanted: Sequence[str] | None,
+    positive: str | None,
+    name: str,
+    to_train_on: bool = True,
 ) -> tuple[Task, ...]:
     """The tasks that a manifest's columns state: first the one called `name`, then one of each label column alone.
 
@@ -29,7 +34,8 @@ def read_tasks(
     one named label, class or diagnosis, with a class for each word in it; else none, and there is no task. Of two words,
     `positive` is the class; unless it is given, the one that is not a word for absence (no, normal, healthy...), else
     the alphabetically later one. What was found or chosen is said in a line, and how to choose.
-    Raises WrongRequest naming the row and column of anything else.
+    Unless the records are `to_train_on`, a column with one word throughout is one class, and one of as many words as rows
+    is no label. Raises WrongRequest naming the row and column of anything else.
     """
     columns = list(wanted) if wanted is not None else _found(sheet, candidates)
     if not columns:
@@ -37,7 +43,7 @@ def read_tasks(
             raise WrongRequest(f"{sheet.path.name} names no label column.")
         return ()
     if len(columns) == 1 and _is_words(sheet.column(columns[0])):
-        return (_words_task(sheet, columns[0], positive, name),)
+        return _words_tasks(sheet, columns[0], positive, name, to_train_on)
     if positive is not None:
         raise WrongRequest(f'positive "{positive}" is for a label column of two words; columns of 0 and 1 need none.')
     labels = np.stack([_zeros_and_ones(sheet, column) for column in columns], axis=1)
@@ -103,16 +109,22 @@ def _zeros_and_ones(sheet: Sheet, column: str) -> NDArray[np.float32]:
     return np.array(values, dtype=np.float32)
 
 
-def _words_task(sheet: Sheet, column: str, positive: str | None, name: str) -> Task:
+def _words_tasks(sheet: Sheet, column: str, positive: str | None, name: str, to_train_on: bool) -> tuple[Task, ...]:
     values = sheet.column(column)
     if "" in values:
         raise sheet.complaint(column, values.index(""), "an empty cell is not a label")
     words = sorted(set(values))
-    if not 2 <= len(words) <= max(2, len(values) // 2):
+    if len(words) == 1 and to_train_on:
         raise WrongRequest(
-            f'{sheet.path.name} column "{column}" has {len(words)} different words in {len(values)} rows; classes must '
-            "be at least two, and shared by records."
+            f'{sheet.path.name} column "{column}" says "{words[0]}" in every row, and one class leaves nothing to tell '
+            "apart; list records of another class, too."
         )
+    if len(words) > max(2, len(values) // 2):
+        many = f'{sheet.path.name} column "{column}" has {len(words):,} different words in {len(values):,} rows'
+        if to_train_on:
+            raise WrongRequest(f"{many}; records must share classes.")
+        say(f"{many}: these are no classes, so there are no labels.")
+        return ()
     if len(words) == 2:
         words = [_positive(sheet, column, words, positive)]
     elif positive is not None:
@@ -120,7 +132,7 @@ def _words_task(sheet: Sheet, column: str, positive: str | None, name: str) -> T
             f'{sheet.path.name}: positive "{positive}" is for two words; column "{column}" has {len(words)}.'
         )
     labels = np.array([[value == word for word in words] for value in values], dtype=np.float32)
-    return Task(name, tuple(words), labels, _all_listed(sheet))
+    return (Task(name, tuple(words), labels, _all_listed(sheet)),)
 
 
 def _positive(sheet: Sheet, column: str, words: Sequence[str], stated: str | None) -> str:

@@ -44,7 +44,8 @@ def open_manifest(
     `labels.read_tasks`; without any the data set has no task). `splits.make_split` says how folds are read or dealt.
     A row without a patient is a patient of its own. A WFDB record may be named with or without .hea. Files that are not
     there are left out by name. `layout` says how signals lie in plain tables; it and more may stand in a YAML file
-    beside the manifest (`sidecar`). Without `to_train_on` a patient may be in several folds.
+    beside the manifest (`sidecar`). Without `to_train_on` a patient may be in several folds, and what cannot be trained
+    on is listed all the same: too few patients, folds or classes.
 
     Raises WrongRequest naming the row and column for whatever cannot be read, and for a path outside the root.
     """
@@ -59,7 +60,7 @@ def open_manifest(
     records = tuple(sheet.column(roles.get("record", roles["path"])))
     patients = _patients(sheet, roles.get("patient"), records)
     wanted = sidecar.labels if labels is None else labels
-    tasks = read_tasks(sheet, _others(sheet, roles), wanted, sidecar.positive, sidecar.task)
+    tasks = read_tasks(sheet, _others(sheet, roles), wanted, sidecar.positive, sidecar.task, to_train_on)
     labels_of_all = tasks[0].labels if tasks else np.zeros((len(sheet), 0), dtype=np.float32)
     known_ages, known_sexes = _ages(sheet, roles.get("age")), _sexes(sheet, roles.get("sex"))
     split = make_split(sheet, roles.get("fold"), patients, labels_of_all, seed, to_train_on)

@@ -50,8 +50,8 @@ def make_split(
 
     Numbers: the highest fold tests, the one below it validates, the others train. Words: as they say; where nothing is
     marked for validation, a ninth of the training patients is.
-    Raises WrongRequest for fewer than three numbers, a word that is none of the three, a patient on two sides, or too few
-    patients to deal. The last two are left alone unless the records are `to_train_on`: too few patients are one fold then.
+    Raises WrongRequest for a word that is none of the three, and for fewer than three numbers, a patient on two sides, or
+    too few patients to deal. Those are left alone unless the records are `to_train_on`: too few patients are one fold then.
     """
     if column is None:
         if not to_train_on and len(set(patients)) < FOLDS:
@@ -61,7 +61,7 @@ def make_split(
         if to_train_on:
             check_patients_are_whole(patients, [_side(sheet, column, row) for row in range(len(sheet))])
         return _from_words(sheet, column, patients, labels, seed)
-    return _from_numbers(sheet, column)
+    return _from_numbers(sheet, column, to_train_on)
 
 
 def _dealt(sheet: Sheet, patients: Sequence[str], labels: NDArray[np.float32], seed: int) -> Split:
@@ -74,9 +74,11 @@ def _dealt(sheet: Sheet, patients: Sequence[str], labels: NDArray[np.float32], s
     return Split(make_folds(patients, labels, FOLDS, seed), *DEALT)
 
 
-def _from_numbers(sheet: Sheet, column: str) -> Split:
+def _from_numbers(sheet: Sheet, column: str, to_train_on: bool) -> Split:
     folds = sheet.whole_numbers(column)
     numbers = np.unique(folds).tolist()
+    if len(numbers) < 3 and not to_train_on:
+        return Split(folds, tuple(numbers), (), ())
     if len(numbers) < 3:
         raise WrongRequest(
             f'{sheet.path.name} column "{column}" has fewer than three folds, which cannot train, validate and test. '

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.datasets.table import Task
+from ecgenough.sentences import listing, quoted
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +34,25 @@ class Labels:
         """The prevalence of each class among those it was asked of."""
         return np.asarray(self.counts / np.maximum(self.asked, 1))
 
+    @property
+    def alike(self) -> bool:
+        """Whether all records have the same labels, so that there is nothing to tell apart."""
+        return bool(((self.counts == 0) | (self.counts == self.asked)).all())
+
+    @property
+    def sameness(self) -> str:
+        """What to say where all records are `alike`; nothing where they are not."""
+        given = [name for name, count in zip(self.classes, self.counts, strict=True) if count]
+        one = listing(map(quoted, given)) if given else "no class"
+        return (
+            f"Every record has {one}: there is nothing to tell apart, so no network can learn it." if self.alike else ""
+        )
+
     def as_json(self) -> dict[str, Any]:
         return {
             "task": self.task,
             "records": self.records,
+            "all alike": self.alike,
             "with several classes": self.several,
             "with none": self.none,
             "classes": {

@@ -80,7 +80,8 @@ def prevalence_figure(labels: Labels) -> Figure:
         for place, at in enumerate(order.tolist())
     ]  # fmt: skip
     words = ", ".join(f"{labels.classes[at]} {labels.shares[at]:.1%}" for at in order.tolist())
-    return Figure("How often each class is given", svg(WIDTH, ROW * len(order) + 8, f"Prevalence: {words}.", marks))
+    drawn = svg(WIDTH, ROW * len(order) + 8, f"Prevalence: {words}.", marks)
+    return Figure("How often each class is given", drawn, labels.sameness)
 
 
 def together_figure(labels: Labels) -> Figure | None:
