@@ -46,6 +46,15 @@ def _alive(process: int) -> bool:
     return True
 
 
+def sync_folder(path: Path) -> None:
+    """Bring a folder's list of files to the disk, so that a renamed file stays renamed."""
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
 def write_text(path: Path, text: str) -> None:
     """Replace the file at `path` by `text`, whole or not at all."""
     with written_aside(path) as aside:

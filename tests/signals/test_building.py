@@ -18,7 +18,6 @@ from ecgenough.datasets.table import Dataset
 from ecgenough.errors import EcgenoughError
 from ecgenough.recipe import Signal
 from ecgenough.signals import building
-from ecgenough.signals.building import alone
 from ecgenough.signals.preparation import prepare
 from ecgenough.signals.store import Store
 
@@ -235,27 +234,3 @@ def test_two_processes_at_once_make_one_store(listed: Dataset, unbroken: Store, 
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert [path.name for path in folder.iterdir()] == [unbroken.path.name]
     assert contents(folder / unbroken.path.name) == contents(unbroken.path)
-
-
-def test_the_lock_lets_one_in_at_a_time_and_dies_with_its_holder(tmp_path: Path) -> None:
-    lock, log = tmp_path / "a.lock", tmp_path / "log"
-
-    def hold(seconds: float) -> None:
-        with alone(lock, "a"):
-            with log.open("a") as lines:
-                lines.write("in ")
-            time.sleep(seconds)
-            with log.open("a") as lines:
-                lines.write("out ")
-
-    processes = [in_a_process(lambda: hold(0.05)) for _ in range(5)]
-    for process in processes:
-        process.join()
-    assert log.read_text() == "in out " * 5
-    assert not lock.exists()
-    holder = in_a_process(lambda: hold(60))
-    wait_until(lambda: log.read_text().endswith("in "), "the lock was not given")
-    holder.kill()
-    started = time.monotonic()
-    hold(0)
-    assert time.monotonic() - started < 5

@@ -14,9 +14,10 @@ import cloudpickle
 import pytest
 
 from ecgenough.errors import WrongRequest
+from ecgenough.locks import claimed
 from ecgenough.studies import engines
+from ecgenough.studies.cell_folders import LOCKS
 from ecgenough.studies.cell_runs import Place
-from ecgenough.studies.claims import LOCKS, claimed
 from ecgenough.studies.engines import DIED, LocalProcesses, RayCluster
 from ecgenough.studies.listings import prepared
 from ecgenough.studies.plan import plan_study
@@ -68,7 +69,7 @@ def _one_process_killed(out: Path) -> Iterator[list[int]]:
             for lock in (out / LOCKS).glob("*"):
                 at_work = (out / "cells" / f".{lock.name}.part" / "run" / "checkpoint.pt").exists()
                 holder = lock.read_text().split()
-                with claimed(out, lock.name) as idle:
+                with claimed(lock) as idle:
                     pass
                 if at_work and holder and not idle and int(holder[0]) != os.getpid():
                     os.kill(int(holder[0]), signal.SIGKILL)

@@ -1,7 +1,6 @@
 """A collection from its publisher to a folder: what lacks is found, fits the disk, and is downloaded side by side."""
 
 import errno
-import fcntl
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,6 +24,7 @@ from ecgenough.fetching.downloading import (
 from ecgenough.fetching.listings import Remote, checksums, safe_path, web_address, zenodo_files
 from ecgenough.fetching.unpacking import files_in, unpack
 from ecgenough.files import write_text
+from ecgenough.locks import claimed
 from ecgenough.progress import say, track
 
 LARGEST_LISTING = 1 << 26  # bytes; that of PTB-XL has some 9 million
@@ -72,13 +72,9 @@ def fetch(
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
     """Keep a second fetch out of the folder: the two would write the same parts."""
-    with (folder / ".fetch.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise EcgenoughError(
-                f"another fetch is writing to {folder}. Wait for it, or give another folder."
-            ) from None
+    with claimed(folder / ".fetch.lock") as ours:
+        if not ours:
+            raise EcgenoughError(f"another fetch is writing to {folder}. Wait for it, or give another folder.")
         yield
 
 

@@ -1,7 +1,6 @@
 """A store under construction: a folder beside its final place, resumed after a kill, removed when the disk is full."""
 
 import errno
-import fcntl
 import json
 import os
 import shutil
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from ecgenough.datasets.table import Dataset
 from ecgenough.errors import Obstacle
-from ecgenough.progress import say, track
+from ecgenough.progress import track
 from ecgenough.recipe import Signal
 from ecgenough.signals.blocks import Block, Conditioner, Outcome, Request, conditioned_blocks
 from ecgenough.signals.conditioning import samples_of
@@ -56,28 +55,6 @@ def build_signals(
 
 
 @contextmanager
-def alone(path: Path, what: str) -> Iterator[None]:
-    """Hold the lock file `path`; wait, and say so, while another process holds it. A dead process holds nothing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = _locked(path, what)
-    try:
-        yield
-    finally:
-        path.unlink(missing_ok=True)
-        fcntl.flock(lock, fcntl.LOCK_UN)  # explicitly: a forked process may hold a copy of the descriptor
-        os.close(lock)
-
-
-def sync_folder(path: Path) -> None:
-    """Bring a folder's list of files to the disk, so that a renamed file stays renamed."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-@contextmanager
 def disk_failures(path: Path, part: Path) -> Iterator[None]:
     """Turn a disk's failure into a sentence; where it is full, remove `part` to give its space back."""
     try:
@@ -92,29 +69,6 @@ def disk_failures(path: Path, part: Path) -> Iterator[None]:
         raise Obstacle(
             f"the store {path} cannot be written: {error.strerror or error}. Choose another folder with --store."
         ) from None
-
-
-def _locked(path: Path, what: str) -> int:
-    waiting = False
-    while True:
-        lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if not waiting:
-                say(f"another process is preparing {what}; waiting for it.")
-            waiting = True
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        if _is_same_file(lock, path):
-            return lock
-        os.close(lock)  # whoever held it has removed it since; a third process may hold a fresh one
-
-
-def _is_same_file(descriptor: int, path: Path) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), path.stat())
-    except FileNotFoundError:
-        return False
 
 
 def _reserve(part: Path, signals: int, size: int) -> None:

@@ -14,11 +14,12 @@ import numpy as np
 
 from ecgenough.datasets.table import Dataset
 from ecgenough.errors import EcgenoughError, Obstacle, WrongRequest
-from ecgenough.files import write_text, written_aside
+from ecgenough.files import sync_folder, write_text, written_aside
+from ecgenough.locks import alone
 from ecgenough.progress import say
 from ecgenough.recipe import Signal, fingerprint
 from ecgenough.signals.blocks import Conditioner, Outcome, Request, condition_block
-from ecgenough.signals.building import JOURNAL, alone, build_signals, disk_failures, sync_folder
+from ecgenough.signals.building import JOURNAL, build_signals, disk_failures
 from ecgenough.signals.conditioning import check_settings, samples_of
 from ecgenough.signals.noticed import tell, write_duplicates, write_notices, write_rejected
 from ecgenough.signals.store import DESCRIPTION, FORMAT, TABLE, Store, pack_table, table_digest
@@ -46,7 +47,11 @@ def prepare(
     if (store := plan.made()) is not None and plan.describes(store):
         return store
     check_settings(signal)
-    with disk_failures(plan.path, plan.part), alone(plan.path.with_name(f"{plan.path.name}.lock"), dataset.name):
+    lock, busy = (
+        plan.path.with_name(f"{plan.path.name}.lock"),
+        f"another process is preparing {dataset.name}; waiting for it.",
+    )
+    with disk_failures(plan.path, plan.part), alone(lock, busy):
         if (store := plan.made()) is None:  # another process may just have made it
             plan.make(workers or os.cpu_count() or 1, conditioner)
             store = Store.open(plan.path)

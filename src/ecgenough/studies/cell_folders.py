@@ -4,6 +4,7 @@ cells.csv                  a row a cell: what it is, whether it is done, what it
 cells/<cell>/cell.json     the same row with the classes and what was decided on the validation records
 cells/<cell>/predictions.csv, recipe.yaml, log.csv; model/ where the study keeps models
 cells/.<cell>.part/        a cell under way, or one that failed: failed.json and said.txt say why
+.locks/<cell>              held by the process that is at work on it
 """
 
 import csv
@@ -20,12 +21,11 @@ from typing import Any
 import pandas as pd
 
 from ecgenough.errors import EcgenoughError
-from ecgenough.files import write_text
-from ecgenough.signals.building import sync_folder
+from ecgenough.files import sync_folder, write_text
 from ecgenough.signals.store import Store
 from ecgenough.studies.plan import Cell
 
-CELLS, SOURCES, TABLE = "cells", "sources", "cells.csv"
+CELLS, SOURCES, LOCKS, TABLE = "cells", "sources", ".locks", "cells.csv"
 CARD, PREDICTIONS, FAILURE, SAID = "cell.json", "predictions.csv", "failed.json", "said.txt"
 DONE, FAILED, WAITING = "done", "failed", "waiting"
 COLUMNS = (
@@ -42,6 +42,11 @@ def finished_folder(out: Path, cell: str) -> Path:
 
 def working_folder(out: Path, cell: str) -> Path:
     return out / CELLS / f".{cell}.part"
+
+
+def lock_of(out: Path, work: str) -> Path:
+    """The lock file of a cell or source, by fingerprint: whoever holds it is the only process to do it."""
+    return out / LOCKS / work
 
 
 def planned_row(cell: Cell) -> Row:

@@ -15,6 +15,7 @@ import torch
 from ecgenough import networks
 from ecgenough.errors import EcgenoughError
 from ecgenough.learning.watching import Watcher
+from ecgenough.locks import claimed
 from ecgenough.model import Model
 from ecgenough.networks.contract import parameter_count
 from ecgenough.signals.batches import crop_samples
@@ -32,11 +33,11 @@ from ecgenough.studies.cell_folders import (
     failure_of,
     finish_cell,
     finished_folder,
+    lock_of,
     note_failure,
     working_folder,
     write_predictions,
 )
-from ecgenough.studies.claims import claimed
 from ecgenough.studies.plan import BASELINE, Cell, Pretraining, described
 from ecgenough.studies.resampling import divided
 from ecgenough.studies.splits import split_rows
@@ -77,7 +78,7 @@ def carry_out(work: Cell | Pretraining, place: Place) -> Outcome:
     """Do the work if it is neither done nor another process's; whatever goes wrong with it becomes its outcome."""
     if place.threads:
         torch.set_num_threads(place.threads)
-    with claimed(place.out, work.fingerprint) as mine:
+    with claimed(lock_of(place.out, work.fingerprint)) as mine:
         if not mine:
             return Outcome(work.fingerprint, ELSEWHERE)
         if is_done(work, place.out):
@@ -172,7 +173,7 @@ def _run_network(cell: Cell, store: Store, place: Place) -> tuple[list[Path], Fi
     runs.evaluate(model, store, run / "test", task_name=cell.task, device=place.device)
     parameters = parameter_count(model.network)
     about = run / "transfer.json"
-    trained = json.loads(about.read_text())["trained_parameters"] if about.exists() else parameters
+    trained = json.loads(about.read_text(encoding="utf-8"))["trained_parameters"] if about.exists() else parameters
     figures = {
         "seconds": round(float(pd.read_csv(run / "log.csv")["seconds"].sum()), 2),
         "parameters": parameters,

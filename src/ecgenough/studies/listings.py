@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.datasets import Task, open_dataset
+from ecgenough.locks import alone
 from ecgenough.recipe import Signal, fingerprint
-from ecgenough.signals.building import alone
 from ecgenough.signals.preparation import store_fingerprint
 from ecgenough.signals.store import Store
 from ecgenough.simulation import simulate_collection
@@ -85,7 +85,8 @@ def prepared(collection: Collection, signal: Signal, simulated: Path, stores: Pa
         return open_store(collection.data, _folder(collection), signal, folder=stores)
     wanted = collection.simulate
     folder = simulated / f"{wanted.kind}-{wanted.records}-{wanted.rate}hz-seed{wanted.seed}"
-    with alone(simulated / f"{folder.name}.lock", folder.name):  # two engines may want it at once
+    busy = f"another process is simulating {folder.name}; waiting for it."
+    with alone(simulated / f"{folder.name}.lock", busy):  # two engines may want it at once
         if not folder.exists():
             simulate_collection(folder, wanted.kind, wanted.records, wanted.seed, rate=wanted.rate)
     return open_store("simulated", folder, signal, folder=stores)

@@ -12,11 +12,11 @@ import torch
 from ecgenough.baselines.intervals import measurements
 from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.files import remove_litter, write_text
+from ecgenough.locks import claimed
 from ecgenough.progress import say
 from ecgenough.signals.store import Store
-from ecgenough.studies.cell_folders import CELLS, FAILED, row_of, write_table
+from ecgenough.studies.cell_folders import CELLS, FAILED, lock_of, row_of, write_table
 from ecgenough.studies.cell_runs import ELSEWHERE, Outcome, Place, is_done
-from ecgenough.studies.claims import claimed
 from ecgenough.studies.engines import Engine, Work
 from ecgenough.studies.leaks import doubled_records, refuse_known_records, refuse_shared_waveforms
 from ecgenough.studies.listings import prepared
@@ -180,5 +180,5 @@ def failures(summary: Summary) -> EcgenoughError:
 
 
 def _held(out: Path, work: Work) -> bool:
-    with claimed(out, work.fingerprint) as mine:
+    with claimed(lock_of(out, work.fingerprint)) as mine:
         return not mine
