@@ -6,10 +6,10 @@ from pathlib import Path
 
 from benchmarks.ending import end_with_a_sentence
 from benchmarks.ptbxl import pages
-from benchmarks.ptbxl.figures import measured, together
+from benchmarks.ptbxl.figures import measured
 from benchmarks.ptbxl.leaderboard import MEMBERS, write_leaderboard
 from benchmarks.ptbxl.twins import compare_twins
-from ecgenough import shipped
+from ecgenough import ensembles, shipped
 from ecgenough.errors import WrongRequest
 from ecgenough.files import write_text
 from ecgenough.model import Model
@@ -58,10 +58,11 @@ def install(
 
 
 def _macro_aucs(store: Store, fold: int) -> dict[str, dict[str, dict[str, float]]]:
-    """Macro AUCs of each shipped model's tasks, and, where there are several models, of the mean of their probabilities."""
-    found = {name: measured(Model.load(name), store, fold) for name in shipped.names()}
-    if len(found) > 1:
-        found["their mean"] = together(list(found.values()))
+    """Macro AUCs of each shipped model's tasks, and, where there are several models, of all of them as one."""
+    names = list(shipped.names())
+    if len(names) > 1:
+        names.append(ensembles.JOINED.join(names))
+    found = {name: measured(ensembles.load(name), store, fold) for name in names}
     return {
         name: {task: answers.scores()["macro"]["auc"] for task, answers in tasks.items()}
         for name, tasks in found.items()

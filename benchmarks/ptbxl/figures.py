@@ -1,7 +1,7 @@
 """What a model of several tasks is worth on one fold: by task, by sex and age, and how far its probabilities are true."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -48,14 +48,6 @@ def measured(model: Model, store: Store, fold: int) -> dict[str, Measured]:
     rows = store.rows(model.task, (fold,))
     answers = answer(model.network, Batches(store, rows, model.task, model.recipe, model.normaliser, device))
     return {name: _of_task(model.for_task(name), store, answers.of(part)) for name, part in model.parts.items()}
-
-
-def together(models: Sequence[Mapping[str, Measured]]) -> dict[str, Measured]:
-    """An ensemble: the mean probability of several models of the same tasks, measured on the same records."""
-    return {
-        task: replace(first, probabilities=np.mean([model[task].probabilities for model in models], axis=0))
-        for task, first in models[0].items()
-    }
 
 
 def _of_task(model: Model, store: Store, answers: Answers) -> Measured:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.ptbxl.figures import measured, together
+from benchmarks.ptbxl.figures import measured
+from ecgenough.ensembles import ensemble
 from ecgenough.files import write_text
 from ecgenough.model import Model
 from ecgenough.progress import say
@@ -89,8 +90,9 @@ def _run(store: Store, recipe: Recipe, name: str, changes: tuple[str, ...], fold
 
 
 def _mean_aucs(teachers: Sequence[Path], store: Store) -> dict[str, float]:
-    mean = together([measured(Model.load(folder), store, FOLD) for folder in teachers])
-    return {task: float(np.nanmean(auc(answers.labels, answers.probabilities))) for task, answers in mean.items()}
+    mean = ensemble({folder.name: Model.load(folder) for folder in teachers})
+    tasks = measured(mean, store, FOLD).items()
+    return {task: float(np.nanmean(auc(answers.labels, answers.probabilities))) for task, answers in tasks}
 
 
 def _rotated(store: Store, fold: int) -> Store:

@@ -24,6 +24,7 @@ from ecgenough.ecg import Ecg
 from ecgenough.errors import EcgenoughError, WrongRequest, check_format, nearest
 from ecgenough.files import write_text, written_aside
 from ecgenough.networks.contract import Network, crop_mean, with_outputs
+from ecgenough.networks.ensemble import Ensemble
 from ecgenough.prediction import Prediction, check_no_nan
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
@@ -179,7 +180,12 @@ class Model:
             )
 
     def save(self, folder: Path) -> None:
-        """Write the model's two files to `folder`; the weights first, so that a card never stands alone."""
+        """Write the model's two files to `folder`; the weights first, so that a card never stands alone.
+
+        Raises WrongRequest for an ensemble.
+        """
+        if isinstance(self.network, Ensemble):
+            raise WrongRequest("an ensemble is not saved; keep its members, and name them joined by + again.")
         tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.network.state_dict().items()}
         for name, hashes in ((_SEEN, self.seen), (_PATIENTS, self.seen_patients)):
             tensors[name] = torch.from_numpy(hashes.view(np.int64).copy())

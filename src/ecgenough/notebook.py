@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from ecgenough import ensembles
 from ecgenough.ecg import Ecg
 from ecgenough.files import write_text
 from ecgenough.model import Model
@@ -29,10 +30,10 @@ def plot(ecg: Ecg, *, layout: Layout = "3x4+1") -> Drawing:
 
 
 def load_model(folder: str | Path, device: str = "cpu") -> Model:
-    """The model in a model's or a run's folder, ready for `predict(ecg)`.
+    """The model in a model's or a run's folder, ready for `predict(ecg)`; several, joined by +, answer as one.
 
     >>> model = ecgenough.load_model("runs/first")
     >>> model.classes
     ('NORM', 'MI', 'STTC', 'CD', 'HYP')
     """
-    return Model.load(folder, device)
+    return ensembles.load(folder, device)

@@ -12,6 +12,13 @@ ModelFolder = Annotated[
     str,
     typer.Argument(metavar="MODEL", help="A name from `ecgenough models`, or the folder of a trained model or run."),
 ]
+OneOrMoreModels = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="A name from `ecgenough models`, or the folder of a trained model or run; joined by +, several answer as one.",
+    ),
+]
 From = Annotated[Path | None, typer.Option("--from", help="The folder that holds the recordings.")]
 Stores = Annotated[Path | None, typer.Option("--store", help="Where prepared stores are kept.")]
 RecipeName = Annotated[str, typer.Option("--recipe", help="A shipped recipe (see `ecgenough recipes`) or a YAML file.")]

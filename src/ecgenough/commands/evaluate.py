@@ -4,10 +4,10 @@ from typing import Annotated, Any
 
 import typer
 
-from ecgenough.commands.arguments import Dataset, Device, From, ModelFolder, Out, Stores, Task
+from ecgenough import ensembles
+from ecgenough.commands.arguments import Dataset, Device, From, OneOrMoreModels, Out, Stores, Task
 from ecgenough.commands.tables import print_table
 from ecgenough.errors import WrongRequest
-from ecgenough.model import Model
 from ecgenough.studies import runs
 from ecgenough.studies.beginning import check_out_of_evaluation
 from ecgenough.studies.outcome import interval_text
@@ -22,7 +22,7 @@ _SHOWN = {
 
 
 def evaluate(
-    model: ModelFolder,
+    model: OneOrMoreModels,
     dataset: Dataset,
     out: Out,
     root: From = None,
@@ -33,7 +33,7 @@ def evaluate(
 ) -> None:
     """Score a model on folds it has not seen: metrics.json, predictions.csv and a table."""
     check_out_of_evaluation(out)
-    loaded = Model.load(model)
+    loaded = ensembles.load(model)
     records = open_store(dataset, root, loaded.recipe.signal, folder=store)
     metrics = runs.evaluate(loaded, records, out, task_name=task, folds=_fold_numbers(folds), device=device)
     # Of one task the classes follow the mean over them, of several the tasks do.

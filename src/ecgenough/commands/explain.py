@@ -5,10 +5,9 @@ from typing import Annotated
 
 import typer
 
-from ecgenough import shipped
+from ecgenough import ensembles, shipped
 from ecgenough.errors import WrongRequest
 from ecgenough.formats import read
-from ecgenough.model import Model
 from ecgenough.serving.explanation import explain as explained
 from ecgenough.serving.explanation_files import write_explanation
 
@@ -17,7 +16,10 @@ def explain(
     file: Annotated[Path, typer.Argument(help="An ECG file in any format that says what its numbers mean.")],
     out: Annotated[Path, typer.Option("--out", help="A .png, .svg or .html to draw, or .json or .npz.")],
     model: Annotated[
-        str, typer.Option("--model", help="A name from `ecgenough models`, or the folder of a trained model or run.")
+        str,
+        typer.Option(
+            "--model", help="A name from `ecgenough models`, a model's or run's folder, or several joined by +."
+        ),
     ] = shipped.DEFAULT,
     label: Annotated[str | None, typer.Option("--class", help="The class; the likeliest unless told.")] = None,
     method: Annotated[
@@ -27,7 +29,7 @@ def explain(
     """Show on the ECG what a model's answer rests on: a colour along the trace, lead by lead."""
     if Path(model).is_file():
         raise WrongRequest(f"{model} is a file; an explanation needs the model's folder, whose gradients it follows.")
-    explanation = explained(Model.load(model), read(file), label, method)
+    explanation = explained(ensembles.load(model), read(file), label, method)
     written = write_explanation(explanation, out)
     typer.echo(f"{explanation.label} ({explanation.title}): probability {explanation.probability:.3f}")
     typer.echo(f"Written: {', '.join(map(str, written))}")

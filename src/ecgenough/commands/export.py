@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from ecgenough.commands.arguments import ModelFolder
+from ecgenough import ensembles
+from ecgenough.commands.arguments import OneOrMoreModels
 from ecgenough.errors import WrongRequest, few, nearest
 from ecgenough.formats import read
-from ecgenough.model import Model, weights_digest
 from ecgenough.serving.export import export_onnx
 from ecgenough.serving.onnx_model import OnnxModel
 from ecgenough.serving.quantisation import quantise
@@ -18,7 +18,7 @@ TARGETS = ("onnx",)
 
 
 def export(
-    model: ModelFolder,
+    model: OneOrMoreModels,
     out: Annotated[Path, typer.Option("--out", help="The file to write, such as model.onnx.")],
     to: Annotated[str, typer.Option("--to", help="The format; so far onnx.")] = "onnx",
     int8: Annotated[bool, typer.Option("--int8", help="Quantise weights and activations to 8 bits.")] = False,
@@ -32,7 +32,7 @@ def export(
     if calibration and not int8:
         raise WrongRequest("--calibration is for --int8, which is not asked for.")
     ecgs = [read(path) for path in calibration or ()]
-    loaded, digest = Model.load(model), weights_digest(model)
+    loaded, digest = ensembles.load(model), ensembles.digest(model)
     if not int8:
         _tell(export_onnx(loaded, out, digest), out)
         return

@@ -26,7 +26,10 @@ def predict(
     files: Annotated[list[Path], typer.Argument(help="ECG files in any format that ecgenough reads.")],
     model: Annotated[
         str,
-        typer.Option("--model", help="A name from `ecgenough models`, a model's or run's folder, or an .onnx file."),
+        typer.Option(
+            "--model",
+            help="A name from `ecgenough models`, a model's or run's folder, several joined by +, or an .onnx file.",
+        ),
     ] = shipped.DEFAULT,
     task: Annotated[
         str | None, typer.Option("--task", help="Of a model that answers several tasks, only this one.")
@@ -95,7 +98,7 @@ def _say_notes(answers: dict[str, tuple[Ecg, Prediction]]) -> None:
 
 
 def _load(model: str, task: str | None) -> tuple[Any, str, str]:
-    """An exported model or one from its folder, its network, and the SHA-256 of its weights.
+    """An exported model, or one or several from their folders, the network, and the SHA-256 of its weights.
 
     PyTorch is loaded only where a folder asks for it.
     """
@@ -104,9 +107,9 @@ def _load(model: str, task: str | None) -> tuple[Any, str, str]:
             raise WrongRequest(f"{model} answers as it was exported; leave out --task.")
         exported = OnnxModel.load(model)
         return exported, str(exported.card["network"]), str(exported.card["weights_sha256"])
-    module = import_module("ecgenough.model")
-    loaded = module.Model.load(model)
-    return loaded.for_task(task or loaded.task), loaded.recipe.network.name, module.weights_digest(model)
+    module = import_module("ecgenough.ensembles")
+    loaded = module.load(model)
+    return loaded.for_task(task or loaded.task), loaded.recipe.network.name, module.digest(model)
 
 
 def _each_once(files: list[Path]) -> list[Path]:

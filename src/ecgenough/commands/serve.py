@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from ecgenough.commands.arguments import ModelFolder
+from ecgenough import ensembles
+from ecgenough.commands.arguments import OneOrMoreModels
 from ecgenough.errors import WrongRequest
-from ecgenough.model import Model
 from ecgenough.serving.limits import Limits
 from ecgenough.serving.process import serve as serve_requests
 
@@ -16,7 +16,7 @@ TOKEN = "ECGENOUGH_TOKEN"
 
 
 def serve(
-    model: ModelFolder,
+    model: OneOrMoreModels,
     host: Annotated[str, typer.Option("--host", help="Only this machine unless told.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", min=0, max=65535)] = 8000,
     upload: Annotated[int, typer.Option("--upload", min=1, help="MiB that a request may have.")] = 32,
@@ -27,7 +27,7 @@ def serve(
     token = os.environ.get(TOKEN)
     if token is not None and len(token) < 16:
         raise WrongRequest(f"{TOKEN} is shorter than 16 characters; choose a longer one, or unset it.")
-    loaded = Model.load(model)
+    loaded = ensembles.load(model)
     loaded.check_it_answers()
     limits = Limits(upload=upload * 2**20, waiting=waiting, answer=seconds)
     typer.echo(f"http://{host}:{port} answers for {model}. Ctrl-C ends it.", err=True)

@@ -21,6 +21,7 @@ from ecgenough.errors import BrokenRecord, EcgenoughError, WrongRequest, nearest
 from ecgenough.extras import needed
 from ecgenough.model import Model
 from ecgenough.networks.contract import Network
+from ecgenough.networks.ensemble import Ensemble
 from ecgenough.serving.pieces import PIECES, pieces_of, without_waves
 from ecgenough.signals.batches import evaluation_crops, evaluation_starts
 from ecgenough.signals.conditioning import condition
@@ -150,6 +151,10 @@ def _integrated_gradients(model: Model, seen: _Seen, target: int, _: WaveEdges |
 
 
 def _grad_cam(model: Model, seen: _Seen, target: int, _: WaveEdges | None) -> _Found:
+    if isinstance(model.network, Ensemble):
+        raise WrongRequest(
+            "an ensemble has no course over time to show by grad-cam; use another method, or one member."
+        )
     parted = _Parted(model.network)
     with torch.enable_grad():
         course = (

@@ -20,6 +20,7 @@ from ecgenough.learning.transfer import SCRATCH, Adaptation
 from ecgenough.learning.watching import Watcher
 from ecgenough.model import Model
 from ecgenough.networks.contract import Network, parameter_count
+from ecgenough.networks.ensemble import Ensemble
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
 from ecgenough.signals.batches import Batches
@@ -144,8 +145,12 @@ def recipe_for_transfer(model: Model, recipe: Recipe) -> Recipe:
     """The recipe with everything the pretrained network fixes: conditioning, crop, normalisation, network.
 
     Its leads may be fewer than the source's, where `signal.leads` says so. Raises WrongRequest for a lead that the
-    source does not read.
+    source does not read, and for an ensemble.
     """
+    if isinstance(model.network, Ensemble):
+        raise WrongRequest(
+            "an ensemble is not carried over; transfer its members one by one, and join what comes of them."
+        )
     theirs, asked = model.recipe.signal, recipe.signal.leads
     if asked == STANDARD_LEADS:
         asked = theirs.leads
