@@ -109,6 +109,27 @@ def trained(learner: Learner, recipe: Recipe, record: Recorder | None) -> tuple[
     return losses, average.module.state_dict()
 
 
+def test_the_fused_optimiser_steps_as_the_plain_one(stores: dict[str, Store], tiny: Recipe) -> None:
+    learner = supervised(stores["superclasses"], tiny.with_changes(["network.name=eegnet", "network.options={}"]))
+    fused = build_optimizer(learner, tiny.optimizer)
+    assert all(group["fused"] for group in fused.param_groups)
+    copies = {weight: weight.detach().clone().requires_grad_() for weight in learner.module.parameters()}
+    groups = [
+        {"params": [copies[weight] for weight in group["params"]], "weight_decay": group["weight_decay"]}
+        for group in fused.param_groups
+    ]
+    settings = tiny.optimizer
+    plain = torch.optim.AdamW(groups, lr=settings.learning_rate, betas=settings.betas, fused=False, foreach=False)
+    for _ in range(3):
+        for weight, copy in copies.items():
+            weight.grad = torch.randn_like(weight)
+            copy.grad = weight.grad.clone()
+        fused.step()
+        plain.step()
+    for weight, copy in copies.items():
+        torch.testing.assert_close(weight, copy, rtol=1e-5, atol=1e-7)
+
+
 CHANGES = {
     "labels": ["training.ema=0.9", "network.options={width: 4}"],
     "dropout": ["network={name: eegnet}"],
