@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ecgenough.reports.figures import ForestRow, flow_figure, forest_figure, learning_figures
-from ecgenough.reports.plot import fitted_axis
+from ecgenough.reports.plot import COLOURS, fitted_axis
 from ecgenough.reports.reading import read_run, read_runs
 from ecgenough.reports.run import Estimate
 
@@ -51,6 +51,11 @@ def test_several_runs_share_the_learning_curves(three_folders: Sequence[Path]) -
     (three_folders[1] / "log.csv").unlink()
     loss, _ = learning_figures(read_runs(three_folders))
     assert [(entry.key, entry.name) for entry in loss.legend] == [("k0", "scratch"), ("k2", "full")]
+
+
+def test_runs_beyond_the_colours_are_grey_as_in_every_other_figure(run_folder: Path) -> None:
+    loss, _ = learning_figures([read_run(run_folder)] * (COLOURS + 1))
+    assert [entry.key for entry in loss.legend] == [*(f"k{place}" for place in range(COLOURS)), "rest"]
 
 
 def test_a_log_without_auc_draws_the_losses_alone(pretraining_log: Path) -> None:

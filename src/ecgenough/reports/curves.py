@@ -7,7 +7,7 @@ from math import sqrt
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgenough.reports.plot import COLOURS, Entry, Figure, Frame, fitted_axis, unit_axis
+from ecgenough.reports.plot import Entry, Figure, Frame, colour, fitted_axis, unit_axis
 from ecgenough.reports.run import UNDEFINED, Estimate, Run
 from ecgenough.reports.words import decimal
 from ecgenough.scoring import pr_curve, reliability_curve, roc_curve
@@ -49,19 +49,15 @@ def lines(runs: Sequence[Run]) -> list[Line]:
     drawn = [run for run in runs if run.predictions is not None and run.present()]
     if len(runs) > 1:
         return [
-            Line(_key(place), run.name, run, tuple(run.present())) for place, run in enumerate(runs) if run in drawn
+            Line(colour(place), run.name, run, tuple(run.present())) for place, run in enumerate(runs) if run in drawn
         ]
     if not drawn:
         return []
     run = drawn[0]
     names = sorted(run.present(), key=lambda name: -run.metrics.classes[name].positives)
-    found = [Line(_key(place), name, run, (name,)) for place, name in enumerate(names)]
+    found = [Line(colour(place), name, run, (name,)) for place, name in enumerate(names)]
     found.sort(key=lambda line: run.data.classes.index(line.name))
     return [*found, Line("average", "macro average", run, tuple(names))] if len(names) > 1 else found
-
-
-def _key(place: int) -> str:
-    return f"k{place}" if place < COLOURS else "rest"
 
 
 def roc_figure(drawn: Sequence[Line]) -> Figure:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from ecgenough.reports.plot import COLOURS, Entry, Figure, Frame, fitted_axis, shortened, svg
+from ecgenough.reports.plot import Entry, Figure, Frame, colour, fitted_axis, shortened, svg
 from ecgenough.reports.reading import RANKING
 from ecgenough.reports.run import Data, Estimate, Run
 from ecgenough.reports.words import decimal, interval
@@ -159,7 +159,7 @@ def _bar(frame: Frame, y: float, key: str, figure: Estimate) -> Markup:
 
 def learning_figures(runs: Sequence[Run]) -> list[Figure]:
     """Loss and validation macro AUC by epoch, with the kept epoch marked, of the runs whose log has them."""
-    logged = [(f"k{min(place, COLOURS)}", run) for place, run in enumerate(runs) if run.log is not None]
+    logged = [(colour(place), run) for place, run in enumerate(runs) if run.log is not None]
     ranked = [(key, run) for key, run in logged if run.log is not None and RANKING in run.log]
     alone = len(runs) == 1
     return [draw(of, alone) for draw, of in ((_loss_figure, logged), (_auc_figure, ranked)) if of]

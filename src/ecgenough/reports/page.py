@@ -14,7 +14,7 @@ from ecgenough.files import write_text
 from ecgenough.recipe import Recipe
 from ecgenough.reports import curves, figures, tables, words
 from ecgenough.reports.ecg_paper import draw_ecg
-from ecgenough.reports.plot import COLOURS, Entry, Figure
+from ecgenough.reports.plot import Entry, Figure, colour
 from ecgenough.reports.reading import read_runs
 from ecgenough.reports.run import UNDEFINED, Baseline, Data, Run
 from ecgenough.reports.shell import render
@@ -23,7 +23,6 @@ from ecgenough.sentences import listing
 MOST_EXAMPLES = 6
 MANY_CLASSES = 12  # more are shown in boxes that scroll
 MOST_CALLS = 8  # bars beside one ECG
-MOST_REJECTED_OPEN = 8  # longer lists start collapsed
 MOST_REJECTED_LISTED = 1000
 
 
@@ -137,7 +136,7 @@ def _part(run: Run, place: int) -> Part:
     method = run.method
     return Part(
         run=run,
-        key=_key(place),
+        key=colour(place),
         overall=tables.overall_rows(run),
         columns=tables.class_columns(run),
         confusions=tables.confusions(run),
@@ -162,22 +161,17 @@ def _by_class(runs: Sequence[Run]) -> Figure | None:
     if len(names) == 1 or any(run.data.classes != names for run in runs):
         return None
     rows = [
-        figures.ForestRow(name, tuple((_key(place), run.metrics.classes[name].figures.get("auc", UNDEFINED))
+        figures.ForestRow(name, tuple((colour(place), run.metrics.classes[name].figures.get("auc", UNDEFINED))
                                       for place, run in enumerate(runs) if name in run.metrics.classes))
         for name in names if any(name in run.metrics.classes for run in runs)
     ]  # fmt: skip
-    legend = tuple(Entry(_key(place), run.name) for place, run in enumerate(runs)) if len(runs) > 1 else ()
+    legend = tuple(Entry(colour(place), run.name) for place, run in enumerate(runs)) if len(runs) > 1 else ()
     return figures.forest_figure("AUC by class", rows, "Lines are 95% intervals.", legend) if rows else None
-
-
-def _key(place: int) -> str:
-    """The colour of a run by its place."""
-    return f"k{place}" if place < COLOURS else "rest"
 
 
 def _forest(runs: Sequence[Run]) -> Figure:
     title = "AUC by run" if all(len(run.data.classes) == 1 for run in runs) else "Macro AUC by run"
-    rows = [figures.ForestRow(run.name, ((_key(place), run.metrics.auc),)) for place, run in enumerate(runs)]
+    rows = [figures.ForestRow(run.name, ((colour(place), run.metrics.auc),)) for place, run in enumerate(runs)]
     return figures.forest_figure(title, rows, "Lines are 95% intervals.")
 
 

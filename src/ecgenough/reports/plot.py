@@ -17,6 +17,11 @@ FEWEST_TICKS = 3
 LEAST_DECADES = 1.0  # of a logarithmic axis
 
 
+def colour(place: int) -> str:
+    """The style of the curve at `place`, counted from 0: a colour of its own for the first COLOURS, then grey."""
+    return f"k{place}" if place < COLOURS else "rest"
+
+
 @dataclass(frozen=True)
 class Entry:
     """A line of a legend: which curve (`key` is a CSS class), its name and its figure."""

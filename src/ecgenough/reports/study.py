@@ -10,7 +10,7 @@ from ecgenough.files import write_text
 from ecgenough.reports import study_tables
 from ecgenough.reports.data_table import Table, as_csv, as_latex
 from ecgenough.reports.figures import flow_figure
-from ecgenough.reports.plot import Figure
+from ecgenough.reports.plot import COLOURS, Figure, colour
 from ecgenough.reports.reading import read_data
 from ecgenough.reports.shell import render
 from ecgenough.reports.study_curves import Leader, band_figures, calibration_figure, leaders, training_figures
@@ -128,7 +128,7 @@ def _part(results: Results, key: str, analysis: Analysis, verdict: Verdict, tabl
         heat=heat_figure(analysis),
         curves=[*band_figures(analysis, drawn), calibration_figure(drawn)] if drawn else [],
         training=training_figures(results.folder, drawn),
-        growth=[growth_figure(curve, f"k{place % 6}") for place, curve in enumerate(analysis.curves)],
+        growth=[growth_figure(curve, colour(place % COLOURS)) for place, curve in enumerate(analysis.curves)],
         cost=cost_figures(analysis),
         records=[(arm.name, words) for arm in question.arms if (words := study_tables.arm_records(arm))],
     )
