@@ -1,5 +1,3 @@
-from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -36,7 +34,6 @@ def test_a_unit_with_a_failed_fold_is_left_out_and_an_arm_of_none_too(tmp_path: 
     question = asked(tmp_path, one, other)
     assert list(question.arm("resnet18 scratch").units) == [(1, 0)]
     assert [arm.name for arm in question.incomplete] == ["crnn_gru scratch"]
-    assert "the loss became NaN" in question.incomplete[0].why_incomplete
 
 
 def test_arms_are_compared_at_all_records_and_sizes_rise(tmp_path: Path) -> None:
@@ -95,13 +92,3 @@ def test_an_arm_is_a_body_trained_in_a_way(name: str, mode: str, body: str, way:
     cell = Cell("0", "network", name, "t", "k", "", "", mode, "", 0, 0, 1, None, "done", "", *(None,) * 6)
     arm = Arm((cell,), {})
     assert (arm.body, arm.way) == (body, way)
-
-
-def cells(*statuses: str) -> Sequence[Cell]:
-    one = Cell("0", "network", "a", "t", "k", "", "", "", "", 0, 0, 1, None, "done", "", *(None,) * 6)
-    return [replace(one, status=status) for status in statuses]  # type: ignore[arg-type]
-
-
-def test_why_an_arm_is_incomplete() -> None:
-    assert Arm(tuple(cells("done", "waiting")), {}).why_incomplete == "waiting"
-    assert Arm(tuple(cells("done")), {}).why_incomplete == "not all of its folds are in the study's table"

@@ -84,24 +84,6 @@ def together_table(labels: Labels) -> Table:
     return Table("together", "Records that each two classes share", columns, rows)
 
 
-def tasks_table(inspection: Inspection) -> Table:
-    """Every task with its size and its rarest class."""
-    rows = []
-    for one in inspection.tasks:
-        rarest = int(one.counts.argmin())
-        a_record = float(one.counts.sum()) / max(one.records, 1)
-        rows.append(
-            (one.task, float(one.records), float(len(one.classes)), a_record, float(one.several), float(one.none),
-             f"{one.classes[rarest]}: {one.counts[rarest]:,}")
-        )  # fmt: skip
-    columns = (
-        Column("task", "Task"), _number("records", "Records"), _number("classes", "Classes"),
-        _number("a_record", "Classes a record", 2), _number("several", "With several"), _number("none", "With none"),
-        Column("rarest", "Rarest class"),
-    )  # fmt: skip
-    return Table("tasks", "Every task of the collection", columns, _rows(rows))
-
-
 def folds_table(inspection: Inspection) -> Table:
     rows = [
         (fold, str(about["for"]) or None, float(about["records"]), float(about["patients"]))

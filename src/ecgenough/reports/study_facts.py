@@ -107,4 +107,4 @@ def _outcomes(analysis: Analysis) -> str:
 
 
 def _each(words: Iterable[str]) -> str:
-    return listing(dict.fromkeys(words)) if words else ""
+    return listing(dict.fromkeys(words))

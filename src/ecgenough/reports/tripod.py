@@ -7,7 +7,6 @@ asks for is said here in our own words; the published wording is the one to foll
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-AUTHOR = "For the authors to write."
 CITATION = (
     "Collins GS, Moons KGM, Dhiman P, et al. TRIPOD+AI statement: updated guidance for reporting clinical prediction models "
     "that use regression or machine learning methods. BMJ 2024;385:e078378. doi:10.1136/bmj-2023-078378"

@@ -15,7 +15,6 @@ from scipy.sparse import csc_array
 from ecgenough.errors import EcgenoughError
 
 METRICS = ("auc", "average_precision", "sensitivity", "specificity", "precision", "f1", "g_mean", "accuracy", "brier")
-OVERALL = ("exact_match", "accuracy")
 CURVE_POINTS = 400
 STRAIGHT = 1e-9  # a vertex nearer to the line than this share of the axis is on it but for rounding
 NOTHING_PRESENT = "no class has both a positive and a negative record; there is nothing to tell apart."

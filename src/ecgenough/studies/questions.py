@@ -73,12 +73,6 @@ class Arm:
         tested = [len(answers.records) for unit in self.units.values() for _, answers in unit.values()]
         return float(np.mean(tested)) / self.train_records
 
-    @property
-    def why_incomplete(self) -> str:
-        """What keeps an arm without complete units from having figures."""
-        reasons = [cell.reason or cell.status for cell in self.cells if cell.status != "done"]
-        return reasons[0] if reasons else "not all of its folds are in the study's table"
-
 
 @dataclass(frozen=True, eq=False)
 class Question:
