@@ -1,6 +1,5 @@
 """The one training loop, and the checkpoints from which an interrupted run continues to the same result."""
 
-import csv
 import hashlib
 import io
 import math
@@ -16,7 +15,7 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ecgenough.errors import EcgenoughError, WrongRequest
-from ecgenough.files import write_text, written_aside
+from ecgenough.files import csv_text, write_text, written_aside
 from ecgenough.learning.evaluation import answer, validation_figures
 from ecgenough.learning.losses import LossFunction
 from ecgenough.learning.rates import rate_factor
@@ -233,11 +232,8 @@ def read_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
 
 def log_text(log: list[Row]) -> str:
     """The log of all epochs as CSV, without the columns that the training has no figures for."""
-    text, columns = io.StringIO(), [column for column in LOG_COLUMNS if column in log[0]]
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({column: f"{row[column]:.6g}" for column in columns} for row in log)
-    return text.getvalue()
+    columns = [column for column in LOG_COLUMNS if column in log[0]]
+    return csv_text(columns, ([f"{row[column]:.6g}" for column in columns] for row in log))
 
 
 def _tell(watchers: Sequence[Watcher], rows: Sequence[Row]) -> None:

@@ -1,10 +1,10 @@
 """A table as a value, and its three faces: on the page, as CSV and in LaTeX."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
+
+from ecgenough.files import csv_text
 
 Kind = Literal["text", "number", "interval"]
 LATEX = {
@@ -70,16 +70,12 @@ class Table:
 
 def as_csv(tables: Sequence[Table], before: Sequence[tuple[str, ...]], names: tuple[str, ...]) -> str:
     """Tables of the same columns below each other, each with its own values of the columns `names` in front."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([*names, *(name for column in tables[0].columns for name in _csv_names(column))])
+    rows = []
     for table, first in zip(tables, before, strict=True):
         for row in table.rows:
-            cells = [
-                cell for entry, column in zip(row, table.columns, strict=True) for cell in _csv_cells(entry, column)
-            ]
-            writer.writerow([*first, *cells])
-    return out.getvalue()
+            entries = zip(row, table.columns, strict=True)
+            rows.append([*first, *(cell for entry, column in entries for cell in _csv_cells(entry, column))])
+    return csv_text([*names, *(name for column in tables[0].columns for name in _csv_names(column))], rows)
 
 
 def _csv_names(column: Column) -> list[str]:

@@ -1,19 +1,18 @@
 """What preparing noticed about records, in tables beside a store's signals for people to look through.
 
-    rejected.csv     record, reason: what was listed and cannot be used
+rejected.csv     record, reason: what was listed and cannot be used
 noticed.csv      record, what, amount: bridged samples, clipped samples, or a beat of a height that no heart makes
 duplicates.csv   pairs of records with the same waveform: record, twin, same_patient, fold, twin_fold
 """
 
 import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ecgenough.datasets.table import Dataset
 from ecgenough.errors import EcgenoughError
-from ecgenough.files import write_text
+from ecgenough.files import csv_text, write_text
 from ecgenough.progress import say
 from ecgenough.signals.blocks import Outcome
 from ecgenough.signals.plausibility import LARGEST, SMALLEST, TOO_LARGE, TOO_SMALL
@@ -43,7 +42,7 @@ class Duplicate(NamedTuple):
 
 def write_rejected(folder: Path, rejected: Sequence[tuple[str, str]]) -> None:
     """Write rejected.csv into the folder of a store."""
-    write_text(folder / REJECTED, _csv(("record", "reason"), rejected))
+    write_text(folder / REJECTED, csv_text(("record", "reason"), rejected))
 
 
 def write_notices(folder: Path, dataset: Dataset, outcome: Outcome) -> None:
@@ -58,7 +57,7 @@ def write_notices(folder: Path, dataset: Dataset, outcome: Outcome) -> None:
             LOW: (height, 0 < height < SMALLEST),
         }
         notices += [Notice(dataset.records[place], what, amount) for what, (amount, is_so) in found.items() if is_so]
-    write_text(folder / NOTICED, _csv(Notice._fields, notices))
+    write_text(folder / NOTICED, csv_text(Notice._fields, notices))
 
 
 def write_duplicates(folder: Path, dataset: Dataset, outcome: Outcome) -> None:
@@ -66,7 +65,7 @@ def write_duplicates(folder: Path, dataset: Dataset, outcome: Outcome) -> None:
     places = [[outcome.listing[row] for row in rows] for rows in equal_rows(outcome.hashes)]
     pairs = [_pair(dataset, first, other) for first, *others in places for other in others]
     rows = [(*pair[:2], "yes" if pair.same_patient else "no", *pair[3:]) for pair in pairs]
-    write_text(folder / DUPLICATES, _csv(Duplicate._fields, rows))
+    write_text(folder / DUPLICATES, csv_text(Duplicate._fields, rows))
 
 
 def noticed(store: Store) -> tuple[Notice, ...]:
@@ -123,14 +122,6 @@ def _pair(listed: Dataset | Store, first: int, other: int) -> Duplicate:
         int(listed.folds[first]),
         int(listed.folds[other]),
     )
-
-
-def _csv(heads: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    text = io.StringIO()
-    lines = csv.writer(text, lineterminator="\n")
-    lines.writerow(heads)
-    lines.writerows(rows)
-    return text.getvalue()
 
 
 def _rows(path: Path) -> list[list[str]]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ecgenough.ecg import STANDARD_LEADS, Ecg
 from ecgenough.errors import EcgenoughError, WrongRequest, nearest
-from ecgenough.files import write_text
+from ecgenough.files import csv_text, write_text
 from ecgenough.formats.wfdb import write_wfdb
 from ecgenough.progress import track
 from ecgenough.simulation.cohort import Cohort, count_positive, embolism_ceiling, embolism_cohort, superclass_cohort
@@ -184,11 +184,11 @@ def _write_block(plan: _Plan, cases: Sequence[Case], paths: Sequence[str]) -> in
 
 
 def _write_planted(path: Path, cohort: Cohort) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        rows = csv.writer(file, lineterminator="\n")
-        rows.writerow(["record", "patient", "age", "sex", "findings"])
-        for case in cohort.cases:
-            rows.writerow([case.record, case.patient, f"{case.age:.0f}", case.sex, " ".join(sorted(case.findings))])
+    rows = (
+        (case.record, case.patient, f"{case.age:.0f}", case.sex, " ".join(sorted(case.findings)))
+        for case in cohort.cases
+    )
+    write_text(path, csv_text(("record", "patient", "age", "sex", "findings"), rows))
 
 
 def _about(kind: str, cohort: Cohort, seed: int, rate: float, duration: float) -> dict[str, object]:

@@ -1,12 +1,12 @@
 """The tables that go with simulated records: PTB-XL's, and one of labels."""
 
-import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
 
+from ecgenough.files import csv_text, write_text
 from ecgenough.simulation.cohort import Cohort
 from ecgenough.simulation.findings import FINDINGS
 from ecgenough.simulation.simulator import Case
@@ -55,13 +55,13 @@ def write_ptbxl_tables(folder: Path, cohort: Cohort, paths: Sequence[str], seed:
     for case, path, fold, day in zip(cohort.cases, paths, cohort.folds, days, strict=True):
         known = _database_row(case, int(fold), path, datetime(1990, 1, 1) + timedelta(seconds=round(day * 86400)))
         rows.append([known.get(column, "") for column in DATABASE_COLUMNS])
-    _write_csv(folder / "ptbxl_database.csv", DATABASE_COLUMNS, rows)
+    write_text(folder / "ptbxl_database.csv", csv_text(DATABASE_COLUMNS, rows))
     columns = ("", "description", "diagnostic", "form", "rhythm", "diagnostic_class", "diagnostic_subclass")
     table = [
         (code, described, *("1.0" if flag else "" for flag in flags), superclass, subclass)
         for code, (described, *flags, superclass, subclass) in STATEMENTS.items()
     ]
-    _write_csv(folder / "scp_statements.csv", columns, table)
+    write_text(folder / "scp_statements.csv", csv_text(columns, table))
 
 
 def write_embolism_tables(folder: Path, cohort: Cohort, paths: Sequence[str]) -> None:
@@ -70,7 +70,7 @@ def write_embolism_tables(folder: Path, cohort: Cohort, paths: Sequence[str]) ->
         (path.rpartition("/")[2], path, case.patient, f"{case.age:.0f}", case.sex, int("embolism" in label), int(fold))
         for case, path, label, fold in zip(cohort.cases, paths, cohort.labels, cohort.folds, strict=True)
     ]
-    _write_csv(folder / "labels.csv", ("record", "path", "patient", "age", "sex", "embolism", "fold"), rows)
+    write_text(folder / "labels.csv", csv_text(("record", "path", "patient", "age", "sex", "embolism", "fold"), rows))
 
 
 def statements(case: Case) -> dict[str, float]:
@@ -104,10 +104,3 @@ def _database_row(case: Case, fold: int, path: str, recorded: datetime) -> dict[
         "filename_lr": path if path.endswith("_lr") else "",
         "filename_hr": path if path.endswith("_hr") else "",
     }
-
-
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    with path.open("w", newline="", encoding="utf-8") as file:
-        table = csv.writer(file, lineterminator="\n")
-        table.writerow(columns)
-        table.writerows(rows)

@@ -12,7 +12,8 @@ from ecgenough.simulation.draws import Draws, Floats
 
 LOOSE, MOVED, FLAT, CLIPPED, SWAPPED = 0.02, 0.025, 0.008, 0.006, 0.004  # the share of records with each fault
 
-# The eight recorded leads from the nine electrodes (RA, LA, LL, V1-V6): Einthoven's I and II, chest leads against Wilson's terminal.
+# The eight recorded leads from the nine electrodes RA, LA, LL and V1 to V6: Einthoven's I and II, chest leads against
+# Wilson's terminal.
 EIGHT_FROM_ELECTRODES = np.zeros((8, 9))
 EIGHT_FROM_ELECTRODES[0, [1, 0]] = 1.0, -1.0
 EIGHT_FROM_ELECTRODES[1, [2, 0]] = 1.0, -1.0

@@ -7,8 +7,6 @@ cells/.<cell>.part/        a cell under way, or one that failed: failed.json and
 .locks/<cell>              held by the process that is at work on it
 """
 
-import csv
-import io
 import json
 import math
 import shutil
@@ -21,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from ecgenough.errors import EcgenoughError
-from ecgenough.files import sync_folder, write_text
+from ecgenough.files import csv_text, sync_folder, write_text
 from ecgenough.signals.store import Store
 from ecgenough.studies.plan import Cell
 
@@ -78,11 +76,7 @@ def row_of(out: Path, cell: Cell) -> Row:
 
 def write_table(out: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """cells.csv: what is not known is empty."""
-    text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({key: "" if value is None else value for key, value in row.items()} for row in rows)
-    write_text(out / TABLE, text.getvalue())
+    write_text(out / TABLE, csv_text(COLUMNS, ([row[column] for column in COLUMNS] for row in rows)))
 
 
 def write_predictions(path: Path, store: Store, evaluated: Path) -> None:

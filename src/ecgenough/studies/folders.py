@@ -1,16 +1,14 @@
 """What a run leaves on disk: data.json, rejected.csv, and an evaluation's metrics.json, predictions.csv, examples.npz."""
 
-import csv
-import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgenough.files import write_text, written_aside
+from ecgenough.files import csv_text, write_text, written_aside
 from ecgenough.learning.evaluation import Answers
 from ecgenough.scoring.intervals import score
 from ecgenough.signals.store import MICROVOLTS, Store
@@ -69,7 +67,7 @@ def write_data_flow(folder: Path, store: Store, task: str, division: Division, u
     """Write data.json, see `data_flow`, and rejected.csv."""
     flow = data_flow(store, task, division, untuned)
     write_text(folder / "data.json", json.dumps(flow, indent=2) + "\n")
-    write_text(folder / "rejected.csv", _csv(("record", "reason"), store.rejected))
+    write_text(folder / "rejected.csv", csv_text(("record", "reason"), store.rejected))
 
 
 def write_evaluation(
@@ -111,15 +109,7 @@ def _predictions(
         (store.records[row], store.patients[row], store.folds[row], *(f"{value:.9g}" for value in said), *truth)
         for row, said, truth in listed
     )
-    return _csv(columns, lines)
-
-
-def _csv(columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(lines)
-    return text.getvalue()
+    return csv_text(columns, lines)
 
 
 def _telling(
