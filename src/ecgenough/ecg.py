@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ecgenough.errors import BrokenRecord, WrongRequest
+from ecgenough.errors import BrokenRecord, WrongRequest, doubled
 
 LIMB_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF")
 CHEST_LEADS = ("V1", "V2", "V3", "V4", "V5", "V6")
@@ -96,8 +96,8 @@ class Ecg:
             raise BrokenRecord(f"an ECG is [leads, samples]; this one is {signal.shape} for {len(leads)} lead names.")
         if not (np.isfinite(self.rate) and self.rate > 0):
             raise BrokenRecord(f"a sampling rate of {self.rate} Hz is not possible.")
-        if doubled := sorted({lead for lead in leads if leads.count(lead) > 1}):
-            raise BrokenRecord(f"lead {doubled[0]} is there twice; lead names must differ.")
+        if (twice := doubled(leads)) is not None:
+            raise BrokenRecord(f"lead {twice} is there twice; lead names must differ.")
         if np.isinf(signal).any():
             lead = leads[int(np.isinf(signal).any(axis=1).argmax())]
             raise BrokenRecord(f"lead {lead} holds an infinite voltage; samples that are lost must be NaN.")

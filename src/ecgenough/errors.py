@@ -1,9 +1,13 @@
 """What goes wrong, in one sentence each: which file or key, what is wrong, what to do."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
 from difflib import get_close_matches
+from typing import TypeVar
 
 LONGEST = 800  # characters of a message
+
+Named = TypeVar("Named", bound=Hashable)
 
 
 class EcgenoughError(Exception):
@@ -62,6 +66,11 @@ def nearest(word: str, known: Iterable[str]) -> str:
     if near := closest(word, names):
         return f'Nearest: "{near}".'
     return f"Known: {', '.join(names)}." if names else ""
+
+
+def doubled(names: Iterable[Named]) -> Named | None:
+    """The first of the names that is there more than once; None where all differ."""
+    return next((name for name, count in Counter(names).items() if count > 1), None)
 
 
 def few(names: Sequence[str], most: int = 12) -> str:

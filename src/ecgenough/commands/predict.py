@@ -1,6 +1,7 @@
 """`ecgenough predict`."""
 
 import json
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -113,9 +114,10 @@ def _load(model: str, task: str | None) -> tuple[Any, str, str]:
 
 
 def _each_once(files: list[Path]) -> list[Path]:
-    for file in sorted({file for file in files if files.count(file) > 1}):
-        say(f"{file} is named {files.count(file)} times and answered once.")
-    return list(dict.fromkeys(files))
+    times = Counter(files)
+    for file in sorted(file for file in times if times[file] > 1):
+        say(f"{file} is named {times[file]} times and answered once.")
+    return list(times)
 
 
 def _check_request(file: Path, layout: TableLayout | None) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgenough.errors import WrongRequest, nearest, quoted
+from ecgenough.errors import WrongRequest, doubled, nearest, quoted
 from ecgenough.extras import needed
 
 DELIMITERS = (",", ";", "\t", "|")
@@ -122,9 +122,8 @@ def _read_parquet(path: Path) -> Sheet:
 
 def _header(path: Path, cells: Iterable[str]) -> list[str]:
     names = [cell.strip() for cell in cells]
-    for name in names:
-        if name and names.count(name) > 1:
-            raise WrongRequest(f"{path.name} has column {quoted(name)} twice; column names must differ.")
+    if (twice := doubled(filter(None, names))) is not None:
+        raise WrongRequest(f"{path.name} has column {quoted(twice)} twice; column names must differ.")
     return names
 
 

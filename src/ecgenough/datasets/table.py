@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.datasets.joint import columns_by_task, joint_class, joint_name, part_names
-from ecgenough.errors import WrongRequest, nearest
+from ecgenough.errors import WrongRequest, doubled, nearest
 from ecgenough.formats.table import TableLayout
 
 
@@ -36,8 +36,8 @@ class Task:
         _freeze(self, "listed", np.bool_)
         if not self.classes:
             raise WrongRequest(f'task "{self.name}" has no classes.')
-        if doubled := _doubled(self.classes):
-            raise WrongRequest(f'task "{self.name}" has class "{doubled}" twice; class names must differ.')
+        if (twice := doubled(self.classes)) is not None:
+            raise WrongRequest(f'task "{self.name}" has class "{twice}" twice; class names must differ.')
         if self.titles and len(self.titles) != len(self.classes):
             raise WrongRequest(f'task "{self.name}" has {len(self.titles)} titles for {len(self.classes)} classes.')
         _check_shape(self.name, "labels", self.labels, (len(self.listed), len(self.classes)))
@@ -83,8 +83,8 @@ def find_task(dataset: str, tasks: Mapping[str, Task], wanted: str) -> Task:
     for name in names:
         if name not in tasks:
             raise WrongRequest(f'{dataset} has no task "{name}". {nearest(name, tasks)}')
-    if doubled := _doubled(names):
-        raise WrongRequest(f'task "{wanted}" names "{doubled}" twice; name each task once.')
+    if (twice := doubled(names)) is not None:
+        raise WrongRequest(f'task "{wanted}" names "{twice}" twice; name each task once.')
     return tasks[names[0]] if len(names) == 1 else joined([tasks[name] for name in names])
 
 
@@ -121,8 +121,8 @@ class Dataset:
         _freeze(self, "ages", np.float32)
         if not self.records:
             raise WrongRequest(f"{self.name} lists no record that can be used.{_first_reason(self.rejected)}")
-        if doubled := _doubled(self.records):
-            raise WrongRequest(f"record {doubled} is listed twice; records must differ.")
+        if (twice := doubled(self.records)) is not None:
+            raise WrongRequest(f"record {twice} is listed twice; records must differ.")
         for what in ("paths", "patients", "folds", "ages", "sexes"):
             if (count := len(getattr(self, what))) != len(self.records):
                 raise WrongRequest(f"{self.name} has {count} {what} for {len(self.records)} records.")
@@ -194,12 +194,6 @@ def _freeze(value: Any, name: str, dtype: type[np.generic]) -> None:
     array = np.array(getattr(value, name), dtype=dtype)
     array.flags.writeable = False
     object.__setattr__(value, name, array)
-
-
-def _doubled(names: Sequence[str]) -> str:
-    if len(set(names)) == len(names):
-        return ""
-    return next(name for name, count in Counter(names).items() if count > 1)
 
 
 def _first_reason(rejected: tuple[tuple[str, str], ...]) -> str:

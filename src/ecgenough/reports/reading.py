@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from pydantic import ValidationError
 
-from ecgenough.errors import WrongRequest
+from ecgenough.errors import WrongRequest, doubled
 from ecgenough.recipe import Recipe
 from ecgenough.reports.run import (
     Baseline,
@@ -36,9 +36,8 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     places = [folder.resolve() for folder in folders]
     if not places:
         raise WrongRequest("a report needs at least one run's folder.")
-    for place, folder in zip(places, folders, strict=True):
-        if places.count(place) > 1:
-            raise WrongRequest(f"{folder} is given twice; name each run once.")
+    if (twice := doubled(places)) is not None:
+        raise WrongRequest(f"{folders[places.index(twice)]} is given twice; name each run once.")
     return [read_run(place, name) for place, name in zip(places, _names(places), strict=True)]
 
 

@@ -1,14 +1,13 @@
 """A study's plan: its cells, the sources they begin from, and the stores that both need."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ecgenough import shipped
-from ecgenough.errors import WrongRequest
+from ecgenough.errors import WrongRequest, doubled
 from ecgenough.model import weights_digest
 from ecgenough.recipe import Recipe, Signal, fingerprint
 from ecgenough.studies.listings import Listing, list_collection
@@ -104,7 +103,8 @@ class _Planner:
 
     def plan(self) -> Plan:
         arms = self.study.arms()
-        _refuse_doubled([arm.name for arm in arms] + list(self.study.baselines))
+        if (twice := doubled([*(arm.name for arm in arms), *self.study.baselines])) is not None:
+            raise WrongRequest(f'two configurations are called "{twice}"; give the networks other names.')
         for target, collection in self.study.targets.items():
             for arm in arms:
                 self._plan_arm(target, collection, arm)
@@ -247,9 +247,3 @@ def _store_key(collection: Collection, signal: Signal) -> str:
 
 def _plain(recipe: Recipe) -> dict[str, Any]:
     return dict(json.loads(recipe.model_dump_json()))
-
-
-def _refuse_doubled(names: list[str]) -> None:
-    doubled = next((name for name, count in Counter(names).items() if count > 1), None)
-    if doubled is not None:
-        raise WrongRequest(f'two configurations are called "{doubled}"; give the networks other names.')

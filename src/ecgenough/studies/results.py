@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.errors import EcgenoughError, WrongRequest, doubled
 
 STUDY, CELLS = "study.yaml", "cells.csv"
 TEXTS = ("cell", "kind", "arm", "target", "task", "network", "recipe", "mode", "source", "status", "reason")
@@ -124,8 +124,7 @@ def _read_cells(folder: Path) -> tuple[Cell, ...]:
     if missing := [name for name in (*TEXTS, *NUMBERS) if name not in columns]:
         raise EcgenoughError(f'{path} has no column "{missing[0]}". {AGAIN}')
     cells = tuple(_cell(folder, row, f"{path}, row {number}") for number, row in enumerate(rows, 2))
-    names = [cell.cell for cell in cells]
-    if twice := next((name for name in names if names.count(name) > 1), None):
+    if (twice := doubled(cell.cell for cell in cells)) is not None:
         raise EcgenoughError(f"{path} lists cell {twice} twice. {AGAIN}")
     return cells
 
