@@ -48,6 +48,7 @@ def test_every_shipped_recipe_reads_prints_and_builds(name: str) -> None:
         ("crop=5", 'key "crop" is 5; it must be a mapping of keys such as seconds, evaluation.'),
         ("signal.leads=[I, V9]", 'lead "V9" is not one of the twelve'),
         ("signal.leads=[I, I]", "name each lead once"),
+        ("seed=4294967296", 'key "seed" is 4294967296; it must be at most 4294967295.'),
         ("seed.x=1", '"seed" has no keys inside'),
         ("epochs", "not of the form key=value"),
         ("training=[", "the value is not YAML"),

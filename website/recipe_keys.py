@@ -120,7 +120,8 @@ def _bounds(metadata: Sequence[Any]) -> list[str]:
     """What Annotated says of how large a value may be: "above 0"."""
     every = [one for each in metadata for one in getattr(each, "metadata", [each])]
     named = [(type(one).__name__, one) for one in every]
-    return [f"{_BOUNDS[name]} {getattr(one, name.lower()):g}" for name, one in named if name in _BOUNDS]
+    bounds = [(_BOUNDS[name], getattr(one, name.lower())) for name, one in named if name in _BOUNDS]
+    return [f"{word} {bound if isinstance(bound, int) else f'{bound:g}'}" for word, bound in bounds]
 
 
 def _metadata(annotation: Any) -> Iterator[Any]:

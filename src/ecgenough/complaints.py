@@ -124,7 +124,9 @@ def _demand(place: Place, found: ErrorDetails) -> str:
     if kind in _SECTION:
         return f"a mapping of keys such as {', '.join(_names(place.others)[:2])}"
     if kind in _DEMANDS:
-        context = {name: f"{value:g}" for name, value in found.get("ctx", {}).items() if isinstance(value, int | float)}
+        told = found.get("ctx", {}).items()
+        context = {name: f"{value:g}" for name, value in told if isinstance(value, float)}
+        context |= {name: str(value) for name, value in told if isinstance(value, int)}
         return _DEMANDS[kind].format(**context)
     message = str(found["msg"])
     return f"otherwise ({message[0].lower()}{message[1:].rstrip('.')})"

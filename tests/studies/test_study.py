@@ -34,6 +34,7 @@ def test_a_study_reads_what_it_prints() -> None:
         ("vary={crop.second: [2.5]}", 'Nearest: "crop.seconds"'),
         ("baselines=[prevalance]", 'Nearest: "prevalence"'),
         ("seeds=[0, 0]", "name each once"),
+        ("seeds=[4294967296]", 'key "seeds.0" is 4294967296; it must be at most 4294967295.'),
         ("targets.embolism.data=ptb-xl", "say which records: data, a known name or a manifest, or else simulate"),
         ("targets={}", "at least 1"),
         ("sources={}", "modes other than scratch need sources"),

@@ -40,7 +40,7 @@ from ecgenough.recipe.learning import (
     Transfer,
 )
 from ecgenough.recipe.recipe import Recipe, fingerprint, load_recipe, shipped
-from ecgenough.recipe.section import Count, Positive, Section
+from ecgenough.recipe.section import Count, Positive, Section, Seed
 from ecgenough.recipe.signal import BandPass, Crop, Filter, LowPassWavelet, NoFilter, Normalisation, Signal
 
 __all__ = [
@@ -78,6 +78,7 @@ __all__ = [
     "SampleDropout",
     "Schedule",
     "Section",
+    "Seed",
     "Signal",
     "Sine",
     "Square",

@@ -3,10 +3,10 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from ecgenough.complaints import first_complaint
 from ecgenough.errors import WrongRequest
@@ -24,7 +24,7 @@ from ecgenough.recipe.learning import (
     Training,
     Transfer,
 )
-from ecgenough.recipe.section import Section
+from ecgenough.recipe.section import Section, Seed
 from ecgenough.recipe.signal import Crop, Normalisation, Signal
 from ecgenough.settings import read_mapping, read_settings, shipped_names
 
@@ -69,7 +69,7 @@ class Recipe(Section):
     """Which trained models teach beside the labels; null is none."""
     pretraining: Pretraining | None = None
     """What is learned without labels; null in a training with them."""
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     """Decides every random number."""
 
     @classmethod

@@ -17,7 +17,7 @@ from ecgenough import baselines, networks
 from ecgenough.complaints import first_complaint
 from ecgenough.errors import WrongRequest
 from ecgenough.model import Model
-from ecgenough.recipe import Count, Recipe, Section, change_setting, load_recipe
+from ecgenough.recipe import Count, Recipe, Section, Seed, change_setting, load_recipe
 from ecgenough.settings import read_settings, shipped_names
 from ecgenough.studies.runs import recipe_for_transfer
 
@@ -26,7 +26,6 @@ SCRATCH = "scratch"
 FIXED = ("signal", "crop", "normalisation", "network")  # what a pretrained network fixes for whoever carries it over
 
 Mode = Literal["scratch", "frozen", "full", "lp-ft", "gradual", "layerwise", "lora"]
-Whole = Annotated[int, Field(ge=0)]
 Changes = dict[str, Any]  # recipe keys such as training.epochs, and their values
 
 
@@ -35,7 +34,7 @@ class Simulation(Section):
 
     kind: Literal["superclasses", "embolism"] = "embolism"
     records: Count = 927
-    seed: Whole = 0
+    seed: Seed = 0
     rate: Literal[100, 500] = 500
 
 
@@ -51,14 +50,14 @@ class Collection(Section):
     simulate: Simulation | None = None
 
     @model_validator(mode="after")
-    def _says_which(self) -> Self:
-        model = getattr(self, "model", None)
-        if model is not None:
-            if further := [name for name, value in self if value and name != "model"]:
-                raise ValueError(f"a model has been trained already; leave out {further[0]}")
-        elif (self.data is None) == (self.simulate is None):
-            raise ValueError("say which records: data, a known name or a manifest, or else simulate")
+    def _checked(self) -> Self:
+        self.check()
         return self
+
+    def check(self) -> None:
+        """Raise ValueError unless it says which records, and in one way."""
+        if (self.data is None) == (self.simulate is None):
+            raise ValueError("say which records: data, a known name or a manifest, or else simulate")
 
 
 class Source(Collection):
@@ -70,6 +69,13 @@ class Source(Collection):
 
     set: Changes = Field(default_factory=dict)
     model: str | None = None
+
+    def check(self) -> None:
+        """As of any collection; a model brings its own records."""
+        if self.model is None:
+            super().check()
+        elif further := [name for name, value in self if value and name != "model"]:
+            raise ValueError(f"a model has been trained already; leave out {further[0]}")
 
 
 class Learner(Section):
@@ -95,7 +101,7 @@ class Folds(Section):
     folds: Annotated[int, Field(ge=2)] = 5
     repeats: Count = 1
     validation: Annotated[float, Field(gt=0, le=0.5)] = 0.2
-    seed: Whole = 0
+    seed: Seed = 0
 
 
 Resampling = Annotated[Published | Folds, Field(discriminator="kind")]
@@ -118,7 +124,7 @@ class Study(Section):
     vary: dict[str, Annotated[tuple[Any, ...], Field(min_length=1)]] = Field(default_factory=dict)
     resampling: Resampling = Folds()
     sizes: tuple[Count, ...] = ()
-    seeds: Annotated[tuple[Whole, ...], Field(min_length=1)] = (0,)
+    seeds: Annotated[tuple[Seed, ...], Field(min_length=1)] = (0,)
     baselines: tuple[str, ...] = baselines.names()
     keep_models: bool = False
 
