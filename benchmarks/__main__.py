@@ -17,9 +17,10 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from benchmarks.comparisons import Bench, spread
+from benchmarks.comparisons import FAMILIES, Bench, spread
 from benchmarks.ending import end_with_a_sentence
 from benchmarks.simulating import simulated_per_second
+from ecgenough import networks
 from ecgenough.datasets import open_dataset
 from ecgenough.errors import WrongRequest
 from ecgenough.files import write_text
@@ -41,10 +42,15 @@ PAGE = """\
 - Data: {data} at 100 Hz, read from the page cache
 - Machine: {machine}; {versions}
 - Date: {date}; load at the start {load:.1f}; {cores} processes got {before:.1f} cores' work done before, {after:.1f} after.{busy}
-- Times are medians; ratios are taken within each pair of turns (A B A B ...), after one untimed turn of both.
+- Times are medians; ratios are taken within each pair of turns (A B A B ...), after one untimed turn of both. Work that runs
+  beside lengthens both ways of a turn alike, so ratios stay fair, and spread.
+- Hardware: the least the machine needs, measured in each turn on the same threads, and which share of that rate ours reaches.
+  Arithmetic: the operations of `ecgenough networks`, three times those of a forward pass in training, at the rate of float32
+  matrix products. Memory: bytes at the rate of one large copy. Files: the same bytes out of one cached file, and into one that
+  is synced.
 
-| what | amount | ours | the other way | ratio of | median (min to max) | pairs |
-| --- | --- | --- | --- | --- | --- | --- |
+| what | amount | ours | the other way | ratio of | median (min to max) | pairs | hardware | reached (min to max) |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
 {rows}
 
 Simulated and written as WFDB files by {cores} threads: {simulated:,.0f} ECGs of 10 s at 500 Hz a second, {by_core:,.0f} a second of
@@ -56,13 +62,14 @@ def main() -> None:
     asked, load, before, rows = _arguments(), os.getloadavg()[0], _free_cores(), []
     if asked.device == "cuda" and not torch.cuda.is_available():
         raise WrongRequest("device cuda was asked for, but PyTorch sees no GPU. Use --device cpu.")
+    families = [name for pattern in asked.networks for name in networks.match(pattern)]
     with TemporaryDirectory(prefix="ecgenough-bench-") as name:
         folder = Path(name)
         root = asked.data or simulate_collection(folder / "simulated", "superclasses", asked.records, rate=100.0)
         dataset = spread(open_dataset("ptb-xl", root, rate=100.0), asked.records)
         recipe = load_recipe("fast", [*CHANGES, f"training.epochs={asked.repeats + 1}", *asked.set])
         bench = Bench(dataset, recipe, torch.device(asked.device), asked.repeats, folder)
-        for comparison in bench.comparisons(CORES):
+        for comparison in bench.comparisons(CORES, families):
             rows.append(comparison.row())
             print(rows[-1], flush=True)
         simulated, by_core = simulated_per_second(asked.records, CORES, folder)
@@ -115,6 +122,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--records", type=int, default=1000, help="how many records to take (1000)")
     parser.add_argument("--repeats", type=int, default=5, help="how often each way is timed (5)")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument(
+        "--networks", nargs="+", default=FAMILIES, help="that take some steps, such as vgg* (one of each family)"
+    )
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="such as network.name=crnn_gru")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results", help="the table's folder")
     return parser.parse_args()

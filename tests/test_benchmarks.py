@@ -4,13 +4,21 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from benchmarks import gpu, growth
+import torch
+import wfdb
+from benchmarks import gpu, growth, hardware, reading
+from benchmarks.pairs import Comparison
 
 from ecgenough import formats, networks
 from ecgenough.datasets import open_dataset
+from ecgenough.ecg import STANDARD_LEADS, Ecg
+from ecgenough.errors import EcgenoughError
+from ecgenough.formats.wfdb import write_wfdb
 from ecgenough.model import Model
 from ecgenough.recipe import Recipe
 from ecgenough.scoring.calibration import Calibration
@@ -22,7 +30,7 @@ ROOT = Path(__file__).parents[1]
 
 def test_a_small_run_writes_its_table(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "benchmarks", "--records", "40", "--repeats", "1", "--out", str(tmp_path)]
-    smallest = ["--set", "network.options.width=4"]
+    smallest = ["--set", "network.options.width=4", "--networks", "eegnet"]
     done = subprocess.run(
         [*command, *smallest], cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True
     )
@@ -32,13 +40,55 @@ def test_a_small_run_writes_its_table(tmp_path: Path) -> None:
     rows = [line.split(" | ") for line in page.splitlines() if re.search(r"\| (naive / ours|ours / bare) \|", line)]
     assert re.search(r"threads: [1-9][\d,]* ECGs of 10 s at 500 Hz a second, [1-9][\d,]* a second of", page)
     once = 1 if (os.cpu_count() or 1) == 1 else 0
-    assert len(rows) == 11 - once
-    for what, _, ours, other, meaning, ratio, pairs in rows:
+    assert len(rows) == 12 - once
+    assert [row[0] for row in rows if not row[7]] == [rows[-1][0]]  # scoring alone has no bound of the hardware
+    for what, _, ours, other, meaning, ratio, pairs, bound, reached in rows:
         middle, least, most = (float(number.replace(",", "")) for number in re.findall(r"[\d.,]+", ratio))
         assert 0 < least <= middle <= most, what
-        if pairs == "1 |":  # of one pair the ratio is that of the times shown, but for their rounding
+        if bound:
+            assert all(0 < float(share) < 1 for share in re.findall(r"[\d.]+", reached)), what
+        if pairs == "1":  # of one pair the ratio is that of the times shown, but for their rounding
             shown = float(other.split()[0]) / float(ours.split()[0])
             assert abs(middle / shown - 1) < 0.02, (what, meaning)
+
+
+def test_a_bound_counts_what_is_done_and_the_rate_it_is_held_against() -> None:
+    one = Comparison("x", "1", ((2.0, 8.0), (4.0, 8.0)), False, "arithmetic", (0.5, 2.0))
+    assert (
+        one.row()
+        == "| x | 1 | 3 s | 8 s | naive / ours | 3.00 (2.00 to 4.00) | 2 | arithmetic, 1.25 s | 0.38 (0.25 to 0.5) |"
+    )
+    cpu = torch.device("cpu")
+    assert (
+        hardware.arithmetic(3 * 8 * 1024**3, cpu).times == 3
+    )  # four products of 1024 x 1024 take 8 x 1024^3 operations
+    assert hardware.moving(2**28, cpu).times == 2  # 64 MiB read and 64 MiB written
+
+
+def test_bytes_of_files_are_read_and_written(tmp_path: Path) -> None:
+    hardware.filing(1000, 300, tmp_path).work()
+    assert [(tmp_path / name).stat().st_size for name in ("bound.in", "bound.out")] == [1000, 300]
+
+
+def test_every_record_is_compared_with_what_the_wfdb_package_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder, signal = tmp_path / "some", np.sin(np.arange(2400).reshape(12, 200)).astype(np.float32)
+    (folder / "deeper").mkdir(parents=True)
+    for name in ("a", "b"):
+        write_wfdb(folder, name, Ecg(signal, 100.0, STANDARD_LEADS), ["Age: 60"])
+    twice = {"units": ["mV"] * 12, "sig_name": list(STANDARD_LEADS), "fmt": ["212"] * 12, "adc_gain": [500.0] * 12}
+    wfdb.wrsamp("c", 100, p_signal=signal.T.astype(float), baseline=[0] * 12, write_dir=str(folder / "deeper"), **twice)
+    write_wfdb(folder, "d", Ecg(signal, 100.0, STANDARD_LEADS))
+    (folder / "d.dat").unlink()
+    monkeypatch.setattr(sys, "argv", ["reading", "--data", str(folder), "--out", str(tmp_path)])
+    reading.main()
+    assert "| some | 4 | 2 | 1 | 1 | 0 | 0 | 0 |" in (tmp_path / "reading.md").read_text(encoding="utf-8")
+    once = reading._ours
+    monkeypatch.setattr(reading, "_ours", lambda path: replace(once(path), signal=once(path).signal + 1e-3))
+    with pytest.raises(EcgenoughError, match=r"^3 records are read otherwise"):
+        reading.main()
+    assert "some/a.hea differs: 2,400 voltages" in capsys.readouterr().out
 
 
 def test_a_small_run_of_coverage_writes_its_shares(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from ecgenough.ecg import STANDARD_LEADS
 from ecgenough.errors import BrokenRecord
 from ecgenough.formats import TableLayout, read, record_files
 
-# Of PTB-XL every 97th record, 203 of 19,601: the wfdb package takes 7 ms or more for each. All 19,601, and the 557
-# records of the other collections, were compared once by hand; every voltage was the same.
+# Of PTB-XL every 97th record, 203 of 19,601: the wfdb package takes some 6 ms for each. `python -m benchmarks.reading`
+# compares all of them.
 EVERY = {"ptb-xl/records100": 97, "ptb-xl-500hz/records500": 7, "cpsc-2018": 2, "challenge-2021": 1}
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -234,3 +235,17 @@ def test_two_processes_at_once_make_one_store(listed: Dataset, unbroken: Store, 
     assert [process.exitcode for process in processes] == [0, 0, 0]
     assert [path.name for path in folder.iterdir()] == [unbroken.path.name]
     assert contents(folder / unbroken.path.name) == contents(unbroken.path)
+
+
+def test_no_process_waits_long_for_the_last_block() -> None:
+    for records, workers, first, blocks in (
+        (128, 2, 0, [128]),  # fewer than 32 a block are not worth a process
+        (400, 2, 0, [32] * 12 + [16]),
+        (1700, 2, 100, [100] * 16),
+        (10_000, 2, 9_000, [63] * 15 + [55]),
+        (3000, 2, 0, [128] * 23 + [56]),
+    ):
+        some: Any = SimpleNamespace(root=Path(), records=("x",) * records, paths=("x",) * records, layout=None)
+        requests = building._requests(some, WANTED, first, workers)
+        assert [len(request.paths) for request in requests] == blocks
+        assert requests[0].first == first

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, fields
+from math import ceil
 from pathlib import Path
 from typing import IO
 
@@ -17,11 +18,12 @@ from ecgenough.datasets.table import Dataset
 from ecgenough.errors import Obstacle
 from ecgenough.progress import track
 from ecgenough.recipe import Signal
-from ecgenough.signals.blocks import Block, Conditioner, Outcome, Request, conditioned_blocks
+from ecgenough.signals.blocks import TOGETHER, Block, Conditioner, Outcome, Request, conditioned_blocks
 from ecgenough.signals.conditioning import samples_of
 from ecgenough.signals.store import SIGNALS, waveform_hash
 
-BLOCK = 128  # records handed to a process at once
+BLOCK = 128  # records handed to a process at once, at most
+SHARES = 8  # blocks that a process gets at least, so that none waits long for the last one
 JOURNAL = "journal"  # a line of JSON for each block that is on the disk
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
@@ -42,7 +44,7 @@ def build_signals(
         _reserve(part, signals, len(dataset.records) * row_bytes)
         with open(part / JOURNAL, "a+b") as journal:
             total = _resume(journal, signals, row_bytes)
-            requests = _requests(dataset, settings, total.records)
+            requests = _requests(dataset, settings, total.records, workers)
             blocks = conditioner(requests) if conditioner else conditioned_blocks(requests, workers)
             written = _write_blocks(journal, signals, row_bytes, blocks, total)
             for _ in track(written, f"preparing {dataset.name}", total=len(dataset.records), unit="records"):
@@ -85,11 +87,13 @@ def _reserve(part: Path, signals: int, size: int) -> None:
         os.posix_fallocate(signals, 0, size)
 
 
-def _requests(dataset: Dataset, settings: Signal, first: int) -> list[Request]:
-    """The records from place `first` on, in blocks."""
+def _requests(dataset: Dataset, settings: Signal, first: int, workers: int) -> list[Request]:
+    """The records from place `first` on, in blocks; so few that they fill no block stay together."""
+    left = len(dataset.records) - first
+    size = BLOCK if left <= BLOCK else min(BLOCK, max(TOGETHER, ceil(left / (SHARES * workers))))
     return [
-        Request(dataset.root, dataset.paths[start : start + BLOCK], start, settings, dataset.layout)
-        for start in range(first, len(dataset.records), BLOCK)
+        Request(dataset.root, dataset.paths[start : start + size], start, settings, dataset.layout)
+        for start in range(first, len(dataset.records), size)
     ]
 
 
