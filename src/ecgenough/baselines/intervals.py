@@ -1,13 +1,9 @@
 """How far the textbook's measurements go: boosted trees on what `delineation` reads off each ECG."""
 
 import os
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Self
 from zipfile import BadZipFile
@@ -17,13 +13,15 @@ import numpy as np
 from ecgenough.baselines.classifiers import OneAClass, boosted_trees
 from ecgenough.baselines.contract import Floats, Rows
 from ecgenough.baselines.delineation import RHYTHM, measure, measures
-from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.errors import WrongRequest
 from ecgenough.files import written_aside
 from ecgenough.progress import say, track
+from ecgenough.signals.processes import worked
 from ecgenough.signals.store import MICROVOLTS, Store
 
 EDITION = 1  # of the measurements; another one is measured anew
 BLOCK = 64  # records
+ADVICE = "Close other programs, and run the same command again."
 
 
 @dataclass(frozen=True)
@@ -85,7 +83,9 @@ def _measure(store: Store, workers: int) -> Floats:
     table = np.empty((len(store.records), len(measures(store.leads))))
     starts = range(0, len(table), BLOCK)
     blocks = [(store.path, range(start, min(start + BLOCK, len(table)))) for start in starts]
-    for _ in track(_fill(table, _blocks(blocks, workers)), "measuring intervals", len(table), "ECGs"):
+    workers = workers if len(blocks) >= 2 * workers else 1  # of fewer blocks, processes would not pay
+    measured = worked(_measure_block, blocks, workers, "measured intervals", ADVICE)
+    for _ in track(_fill(table, measured), "measuring intervals", len(table), "ECGs"):
         pass
     return table
 
@@ -97,24 +97,6 @@ def _fill(table: Floats, blocks: Iterable[Floats]) -> Iterator[int]:
         table[start : start + len(block)] = block
         start += len(block)
         yield len(block)
-
-
-def _blocks(blocks: Sequence[tuple[Path, range]], workers: int) -> Iterator[Floats]:
-    """Measured in order; in this process where a pool would not pay."""
-    if workers == 1 or len(blocks) < 2 * workers:
-        yield from map(_measure_block, blocks)
-        return
-    # As in signals/blocks.py: workers run NumPy and SciPy only, so a fork beside torch's threads is safe.
-    context = get_context("fork" if sys.platform == "linux" else "spawn")
-    pool = ProcessPoolExecutor(workers, mp_context=context)
-    try:
-        yield from pool.map(_measure_block, blocks)
-    except BrokenProcessPool:
-        raise EcgenoughError(
-            "a process that measured intervals was killed, perhaps for want of memory; run the same command again."
-        ) from None
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 def _measure_block(block: tuple[Path, range]) -> Floats:

@@ -16,6 +16,7 @@ from ecgenough.signals.plausibility import beat_height
 from ecgenough.signals.processes import worked
 from ecgenough.signals.store import to_microvolts, waveform_hash
 
+ADVICE = "Run the same command with fewer workers; it goes on where it stopped."
 TOGETHER = 32  # records held in memory at their own rate by one process
 
 
@@ -124,4 +125,4 @@ def conditioned_blocks(requests: Sequence[Request], workers: int) -> Iterator[Bl
     if min(workers, len(requests)) > 1:
         # One record here first: what reading and conditioning it imports is then there before the fork, once for all.
         condition_block(replace(requests[0], paths=requests[0].paths[:1]))
-    yield from worked(condition_block, requests, workers, "prepared records", "; it goes on where it stopped")
+    yield from worked(condition_block, requests, workers, "prepared records", ADVICE)

@@ -23,11 +23,16 @@ Answer = TypeVar("Answer")
 
 
 def worked(
-    work: Callable[[Piece], Answer], pieces: Sequence[Piece], workers: int, what: str, after: str = ""
+    work: Callable[[Piece], Answer],
+    pieces: Sequence[Piece],
+    workers: int,
+    what: str,
+    advice: str = "Run the same command with fewer workers.",
 ) -> Iterator[Answer]:
     """What `work` answers to every piece, in order, from `workers` processes that run a few pieces ahead.
 
-    Raises EcgenoughError where a process dies, as it does when memory runs out: the process "that `what`" was killed.
+    Raises EcgenoughError where a process dies, as it does when memory runs out: a process "that `what`" was killed, and
+    then `advice`.
     """
     if min(workers, len(pieces)) <= 1:
         yield from map(work, pieces)
@@ -44,10 +49,7 @@ def worked(
             ahead.extend(pool.submit(work, piece) for piece in islice(coming, 1))
             yield answer
     except BrokenProcessPool:
-        raise EcgenoughError(
-            f"a process that {what} was killed, perhaps for want of memory. "
-            f"Run the same command with fewer workers{after}."
-        ) from None
+        raise EcgenoughError(f"a process that {what} was killed, perhaps for want of memory. {advice}") from None
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
