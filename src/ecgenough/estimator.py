@@ -7,7 +7,6 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-import torch
 from numpy.typing import ArrayLike, NDArray
 
 from ecgenough import networks
@@ -18,10 +17,8 @@ from ecgenough.errors import WrongRequest
 from ecgenough.extras import needed
 from ecgenough.learning.training import open_fabric
 from ecgenough.model import Model
-from ecgenough.networks.contract import crop_mean
 from ecgenough.progress import hushed
 from ecgenough.recipe import Recipe, load_recipe
-from ecgenough.signals.batches import evaluation_crops
 from ecgenough.signals.in_memory import conditioned_counts, store_of
 from ecgenough.signals.store import LARGEST, MICROVOLTS, waveform_hash
 from ecgenough.studies import runs
@@ -33,7 +30,6 @@ _multiclass = needed("sklearn.utils.multiclass", "baselines", "ECGClassifier")
 _validation = needed("sklearn.utils.validation", "baselines", "ECGClassifier")
 
 TASK = "labels"
-BATCH = 256
 Floats = NDArray[np.float64]
 
 
@@ -146,16 +142,9 @@ class ECGClassifier(_Classifier, _Estimator):  # type: ignore[misc]
         signals = _validation.validate_data(
             self, X, dtype=np.float32, allow_nd=True, ensure_all_finite="allow-nan", reset=False
         )
-        model, parts = self.model_, []
-        counts, valid = self._conditioned(signals, model.recipe)
-        device = next(model.network.parameters()).device
-        with torch.inference_mode():
-            for start in range(0, len(counts), BATCH):
-                ecg = torch.from_numpy(counts[start : start + BATCH].astype(np.float32) / MICROVOLTS).to(device)
-                whole = torch.full((len(ecg),), valid, device=device)
-                crops = evaluation_crops(ecg, whole, model.recipe, model.normaliser)
-                parts.append(crop_mean(model.network, crops).double().cpu().numpy())
-        return np.asarray(model.probabilities(np.concatenate(parts)))
+        counts, valid = self._conditioned(signals, self.model_.recipe)
+        logits = self.model_.logits_of(counts, np.full(len(counts), valid, dtype=np.int64))
+        return np.asarray(self.model_.probabilities(logits))
 
     def _recipe(self) -> Recipe:
         """The recipe with everything that the parameters change. Raises WrongRequest where they do not go together."""

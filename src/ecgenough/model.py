@@ -39,7 +39,7 @@ from ecgenough.signals.windows import Window, windows
 FORMAT = 1
 WEIGHTS, CARD = "model.safetensors", "model.json"
 PRETRAINED = "pretrained"  # the task of a model that knows no classes yet
-AT_ONCE = 64  # windows
+AT_ONCE = 64  # records or windows
 _SEEN, _PATIENTS = "origin.waveform_hashes", "origin.patient_hashes"
 __all__ = ["Model", "Prediction", "weights_digest"]
 
@@ -145,15 +145,24 @@ class Model:
         return (*limits(ecg, self.recipe.signal, len(shown)), *notes(bridged, clipped, height))
 
     def _logits(self, shown: Sequence[Window]) -> NDArray[np.float64]:
-        """Logits `[windows, classes]` of conditioned windows."""
+        """Logits `[windows, classes]`."""
+        parts = (shown[first : first + AT_ONCE] for first in range(0, len(shown), AT_ONCE))
+        told = ((np.stack([w.counts for w in part]), np.array([w.valid for w in part])) for part in parts)
+        return np.concatenate([self.logits_of(counts, valid) for counts, valid in told])
+
+    def logits_of(self, counts: NDArray[np.int16], valid: NDArray[np.int64]) -> NDArray[np.float64]:
+        """Logits `[records, classes]` of conditioned counts of 1 µV `[records, leads, samples]`, means over crops.
+
+        `valid` `[records]` says how many samples of each are signal.
+        """
         device, found = next(self.network.parameters()).device, []
         with torch.inference_mode():
-            for first in range(0, len(shown), AT_ONCE):
-                part = shown[first : first + AT_ONCE]
-                counts = np.stack([window.counts for window in part]).astype(np.float32)
-                signals = torch.from_numpy(counts / MICROVOLTS).to(device)
-                valid = torch.tensor([window.valid for window in part], device=device)
-                crops = evaluation_crops(signals, valid, self.recipe, self.normaliser)
+            for first in range(0, len(counts), AT_ONCE):
+                part = slice(first, first + AT_ONCE)
+                signals = torch.from_numpy(counts[part].astype(np.float32) / MICROVOLTS).to(device)
+                crops = evaluation_crops(
+                    signals, torch.from_numpy(valid[part]).to(device), self.recipe, self.normaliser
+                )
                 found.append(crop_mean(self.network, crops).double().cpu().numpy())
         return np.concatenate(found)
 
