@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from ecgenough.ecg import STANDARD_LEADS, Ecg
 from ecgenough.recipe import Signal
 from ecgenough.signals.limits import is_saturated, limits
+from ecgenough.signals.windows import windows
 
 RATE = 500.0
 
@@ -35,15 +36,26 @@ def test_only_what_was_derived_is_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "windows", "sentence"),
+    ("seconds", "used", "sentence"),
     [
         (30, 3, "It lasts 30 s; the answer is the mean over 3 windows of 10 s."),
         (6, 1, "It lasts 6 s, less than the 10 s the model knows."),
         (4, 1, "It lasts 4 s, less than half of the 10 s the model knows: do not rely on the answer."),
     ],
 )
-def test_lengths_are_told(seconds: float, windows: int, sentence: str) -> None:
-    assert limits(twelve(seconds), Signal(), windows) == (sentence,)
+def test_lengths_are_told(seconds: float, used: int, sentence: str) -> None:
+    assert limits(twelve(seconds), Signal(), used) == (sentence,)
+
+
+def test_windows_that_could_not_be_used_are_counted() -> None:
+    ecg = twelve(40)
+    off = Ecg(np.where(np.arange(20_000) < 15_000, ecg.signal, 0), RATE, ecg.leads)
+    used = len(windows(off, Signal()))
+    assert used == 3
+    assert limits(off, Signal(), used) == (
+        "It lasts 40 s; the answer is the mean over 3 windows of 10 s.",
+        "1 of its 4 windows could not be used.",
+    )
 
 
 def test_a_flat_lead_is_named_even_where_samples_are_lost() -> None:

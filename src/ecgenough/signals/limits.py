@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from ecgenough.ecg import Ecg
 from ecgenough.recipe import Signal
 from ecgenough.signals.conditioning import FLAT
+from ecgenough.signals.windows import window_starts
 
 SHORT, LONG = 0.5, 6.0  # of what was shown in training
 HELD = 0.04  # seconds; no wave of a heart stays on its very summit as long
@@ -17,7 +18,8 @@ HIGH = 2.0  # mV; below it an amplifier has not reached its end
 def limits(ecg: Ecg, settings: Signal, windows: int) -> tuple[str, ...]:
     """Sentences on what makes an answer about `ecg` worth less than those a model was tested on.
 
-    `windows` is how many stretches of `settings.duration` the answer is the mean of.
+    `windows` is how many stretches of `settings.duration` the answer is the mean of: of all that `windows` makes, those
+    that could be used.
     """
     chosen = ecg.select(settings.leads)
     derived = [lead for lead in settings.leads if lead not in ecg.leads]
@@ -25,6 +27,7 @@ def limits(ecg: Ecg, settings: Signal, windows: int) -> tuple[str, ...]:
     cut = [lead for lead, row in zip(chosen.leads, chosen.signal, strict=True) if is_saturated(_whole(row), ecg.rate)]
     return (
         *_of_length(ecg.duration, settings.duration, windows),
+        *_left_out(ecg, settings, windows),
         *([f"{_named(derived)} {_is(derived)} derived from leads I and II."] if derived else []),
         *([f"{_named(flat)} {_is(flat)} flat: is an electrode off?"] if flat else []),
         *([f"{_named(cut)} {_is(cut)} cut off at the end of the amplifier's range."] if cut else []),
@@ -52,6 +55,12 @@ def _of_length(seconds: float, shown: float, windows: int) -> list[str]:
     if seconds < shown - 0.05:
         return [f"It lasts {seconds:.3g} s, less than the {shown:g} s the model knows."]
     return []
+
+
+def _left_out(ecg: Ecg, settings: Signal, windows: int) -> list[str]:
+    """What is said of windows that cannot be used, as where the electrodes are off for a while."""
+    every = len(window_starts(ecg.samples, round(settings.duration * ecg.rate)))
+    return [f"{every - windows} of its {every} windows could not be used."] if windows < every else []
 
 
 def _whole(row: NDArray[np.float32]) -> NDArray[np.float32]:
