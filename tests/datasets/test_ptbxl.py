@@ -53,6 +53,12 @@ def write_ptbxl(root: Path, rows: str = ROWS, folders: tuple[str, ...] = ("recor
     return root
 
 
+def test_records_without_a_patient_are_patients_of_their_own(tmp_path: Path) -> None:
+    nameless = ROWS.replace("15709.0", "").replace("20001.0", "")
+    dataset = open_dataset("ptb-xl", write_ptbxl(tmp_path, nameless))
+    assert dataset.patients == ("record 1", "13243", "13243", "20000", "record 5", "20000")
+
+
 def test_tables_become_records_people_and_folds(tmp_path: Path) -> None:
     dataset = open_dataset("ptb-xl", write_ptbxl(tmp_path))
     assert dataset.name == "ptb-xl"

@@ -51,7 +51,8 @@ def open_ptbxl(root: Path, rate: float | None = None, seed: int = 0, name: str =
     Ages above 89, which release 1.0.2 and later may code as 300, become 90: "90 or older". Sex is 0 for male and 1 for
     female (table 2 of Wagner et al. 2020). Likelihoods are the percentages of `scp_codes` over 100; 0 there means "not
     given", as for nearly every form and rhythm statement, and becomes 1, so that soft labels agree with hard ones
-    where the annotators stated nothing. Of several statements of one class the likeliest counts.
+    where the annotators stated nothing. Of several statements of one class the likeliest counts. A record without a
+    patient is a patient of its own.
     `seed` draws the negatives of right-heart-strain. Raises WrongRequest if a table or all records are absent.
     """
     database, statements = _table(root, DATABASE), _table(root, STATEMENTS)
@@ -62,7 +63,10 @@ def open_ptbxl(root: Path, rate: float | None = None, seed: int = 0, name: str =
     rejected = tuple((record, f"{lost} is not there.") for record, lost in listed if lost)
     kept = np.array([lost is None for lost in missing])
     database = database.where(kept)
-    patients = tuple(patient.removesuffix(".0") for patient in database.column("patient_id"))
+    patients = tuple(
+        patient.removesuffix(".0") or f"record {record}"
+        for patient, record in zip(database.column("patient_id"), database.column("ecg_id"), strict=True)
+    )
     tasks = _tasks(database, patients, statements, seed)
     return Dataset(
         name=name,
