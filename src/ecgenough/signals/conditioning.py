@@ -6,6 +6,7 @@ runs before the resampling instead, at the recording's own rate.
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from math import ceil
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,7 @@ def condition_batch(signals: NDArray[np.float32], rate: float, settings: Signal)
     return _cut_or_padded(signals, samples_of(settings))
 
 
+@lru_cache(maxsize=64)  # it is asked for every batch, and building a filter takes as long as filtering one recording
 def check_settings(settings: Signal) -> None:
     """Raise WrongRequest for conditioning that no recording can undergo."""
     if settings.rate < SLOWEST:
