@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +24,10 @@ def open_simulated(root: Path, rate: float | None = None, seed: int = 0) -> Data
 
     Raises WrongRequest if that file is absent or says nothing known.
     """
-    dataset = open_ptbxl(root, rate, seed, name="simulated") if _kind(root) == "superclasses" else _open_embolism(root)
+    about = _about(root)
+    superclasses = about["kind"] == "superclasses"
+    dataset = open_ptbxl(root, rate, seed, name="simulated") if superclasses else _open_embolism(root)
     # Patient 12 of another simulation is somebody else, though all simulated collections have one name.
-    about = json.loads((root / ABOUT).read_text(encoding="utf-8"))
     cohort = "-".join(str(about.get(part, 0)) for part in ("kind", "records", "seed"))
     return replace(dataset, patients=tuple(f"{cohort}-{patient}" for patient in dataset.patients))
 
@@ -35,20 +37,21 @@ def is_simulated(root: Path) -> bool:
     return (root / ABOUT).is_file()
 
 
-def _kind(root: Path) -> str:
+def _about(root: Path) -> dict[str, Any]:
+    """What simulated.json says, of a known kind."""
     if not is_simulated(root):
         raise WrongRequest(
             f"{ABOUT} is not in {root}. Give a folder of simulated ECGs with --from, or make one: "
             f"ecgenough simulate {root} --records 1000 --kind superclasses --seed 0"
         )
     try:
-        about = json.loads((root / ABOUT).read_text(encoding="utf-8"))
+        about = dict(json.loads((root / ABOUT).read_text(encoding="utf-8")))
         kind = str(about["kind"])
     except (ValueError, TypeError, KeyError):
         raise WrongRequest(f'{root / ABOUT} is not what simulate writes: it must be JSON with a "kind".') from None
     if kind not in KINDS:
         raise WrongRequest(f'{root / ABOUT} has kind "{kind}". {nearest(kind, KINDS)}')
-    return kind
+    return about
 
 
 def _open_embolism(root: Path) -> Dataset:

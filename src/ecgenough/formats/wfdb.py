@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from ecgenough.ecg import Ecg, millivolts
 from ecgenough.errors import BrokenRecord, WrongRequest, quoted
+from ecgenough.formats.bounds import MOST_VALUES
 from ecgenough.formats.header import Header, Lead, Segment, inside, read_header, read_segment_header
 from ecgenough.later import Later
 
@@ -27,7 +28,6 @@ __all__ = ["Header", "read_header", "read_record", "read_wfdb", "record_files", 
 INVALID = -32768  # the count of format 16 that stands for a lost sample: signal(5)
 LARGEST = 32767
 GAIN = 1000  # counts per mV that are written: a count is 1 µV
-MOST_VALUES = 1 << 28  # of a record whose declared size no file confirms: 2 GiB of float64
 # Samples that fill whole bytes, and how many bytes: signal(5). Compressed formats have no such size.
 _PACKED = {
     "8": (1, 1), "16": (1, 2), "24": (1, 3), "32": (1, 4), "61": (1, 2), "80": (1, 1), "160": (1, 2),

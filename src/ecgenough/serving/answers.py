@@ -13,8 +13,8 @@ from ecgenough.prediction import Prediction
 from ecgenough.serving.beats import r_peaks
 from ecgenough.serving.explanation import Explanation
 from ecgenough.serving.explanation_files import numbers, shade
+from ecgenough.signals.store import MICROVOLTS
 
-MICROVOLTS = 1000
 NOTICE = "Research software, not a medical device."
 
 
