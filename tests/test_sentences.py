@@ -1,6 +1,6 @@
 import pytest
 
-from ecgenough.sentences import counted, listing, quoted
+from ecgenough.sentences import agreed, counted, listing, quoted
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,10 @@ def test_numbers_are_counted_and_grouped() -> None:
     assert counted(1, "record") == "1 record"
     assert counted(2158, "record") == "2,158 records"
     assert counted(2, "patient with it", "patients with it") == "2 patients with it"
+
+
+def test_verbs_agree_with_what_is_counted() -> None:
+    assert [agreed(number, "is", "are") for number in (0, 1, 2)] == ["are", "is", "are"]
 
 
 def test_quotation_marks() -> None:

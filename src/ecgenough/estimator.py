@@ -19,6 +19,7 @@ from ecgenough.learning.training import open_fabric
 from ecgenough.model import Model
 from ecgenough.progress import hushed
 from ecgenough.recipe import Recipe, load_recipe
+from ecgenough.sentences import counted
 from ecgenough.signals.in_memory import conditioned_counts, store_of
 from ecgenough.signals.store import LARGEST, MICROVOLTS, waveform_hash
 from ecgenough.studies import runs
@@ -165,7 +166,7 @@ class ECGClassifier(_Classifier, _Estimator):  # type: ignore[misc]
     def _conditioned(self, signals: NDArray[np.float32], recipe: Recipe) -> tuple[NDArray[np.int16], int]:
         if signals.ndim != 3 or signals.shape[1] != len(self.leads):
             raise WrongRequest(
-                f"X must be [records, leads, samples] with {len(self.leads)} leads; it is {list(signals.shape)}. "
+                f"X must be [records, leads, samples] with {counted(len(self.leads), 'lead')}; it is {list(signals.shape)}. "
                 "Name its leads with leads=..."
             )
         if self.rate is None:
@@ -203,7 +204,9 @@ class ECGClassifier(_Classifier, _Estimator):  # type: ignore[misc]
             return [f"{waveform_hash(row.tobytes()):016x}" for row in counts]
         names = [str(name) for name in np.asarray(groups).ravel().tolist()]
         if len(names) != len(counts):
-            raise WrongRequest(f"groups has {len(names)} entries for {len(counts)} records.")
+            raise WrongRequest(
+                f"groups has {counted(len(names), 'entry', 'entries')} for {counted(len(counts), 'record')}."
+            )
         return names
 
     def _folds(self, patients: list[str], labels: NDArray[np.float32], seed: int) -> NDArray[np.int64]:
@@ -220,7 +223,7 @@ class ECGClassifier(_Classifier, _Estimator):  # type: ignore[misc]
         chosen_on = labels[dealt == folds]
         if not (chosen_on.any(axis=0) & ~chosen_on.all(axis=0)).any():
             raise WrongRequest(
-                f"of the {len(chosen_on)} records kept for validation, all have the same label. "
+                f"all of the {counted(len(chosen_on), 'record')} kept for validation have the same label. "
                 "Give fit more records, or a larger share to validate on: validation=..."
             )
         return dealt

@@ -14,5 +14,10 @@ def counted(number: int, word: str, plural: str | None = None) -> str:
     return f"{number:,} {word if number == 1 else plural or word + 's'}"
 
 
+def agreed(number: int, one: str, many: str) -> str:
+    """The verb of what was counted: `one` for a single thing, `many` for several or none."""
+    return one if number == 1 else many
+
+
 def quoted(name: str) -> str:
     return f"“{name}”"

@@ -204,7 +204,7 @@ def test_files_that_are_not_there_are_left_out_by_name(tmp_path: Path) -> None:
     assert dataset.rejected == (("f28.txt", "f28.txt is not there."), ("f29.txt", "f29.txt is not there."))
     assert len(dataset.records) == 28
     (tmp_path / "elsewhere").mkdir()
-    with pytest.raises(WrongRequest, match=r"none of the 30 files of pe.csv is in .*/elsewhere; the first is f0.txt"):
+    with pytest.raises(WrongRequest, match=r"pe.csv lists 30 files, none of them in .*/elsewhere; the first is f0.txt"):
         open_manifest(tmp_path / "pe.csv", tmp_path / "elsewhere")
 
 

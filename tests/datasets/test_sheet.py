@@ -49,7 +49,7 @@ def test_numbers_name_the_cell_that_is_none(tmp_path: Path) -> None:
     [
         (b"", "table.csv is empty"),
         (b"file,label\n", "table.csv is empty: it needs a header and one row a record"),
-        (b"file,label\na,1\nb\n", "row 3 has 1 values for 2 columns"),
+        (b"file,label\na,1\nb\n", "row 3 has 1 value for 2 columns"),
         (b"file,file\na,b\n", 'column "file" twice'),
         (b"file,label\n\xff\xfe,1\n", "not UTF-8 text"),
         (b"PAR1 no it is not", "not Parquet that can be read"),

@@ -69,7 +69,7 @@ def test_a_dataset_refuses(changes: dict[str, Any], sentence: str) -> None:
         ({"labels": [[0, 1]]}, r"labels of shape \(1, 2\); \(3, 2\) was expected"),
         ({"classes": ("SR", "SR")}, 'class "SR" twice'),
         ({"classes": (), "labels": np.zeros((3, 0))}, "has no classes"),
-        ({"titles": ("sinus rhythm",)}, "1 titles for 2 classes"),
+        ({"titles": ("sinus rhythm",)}, "1 title for 2 classes"),
         ({"likelihoods": [[0, 1.5], [1, 0], [1, 1]]}, "likelihoods outside 0 to 1"),
         ({"likelihoods": [[0.2, 1], [1, 0], [1, 1]]}, "not 0 exactly where the label is 0"),
     ],

@@ -154,7 +154,7 @@ def test_pydicom_s_own_ecg() -> None:
     assert ecg.signal == pytest.approx(dcmread(place).waveform_array(0).T * 1e-3, abs=1e-6)
     assert (ecg.rate, ecg.samples, ecg.leads) == (1000.0, 10_000, STANDARD_LEADS)
     assert (ecg.age, ecg.sex, ecg.recorded) == (42.0, "female", datetime(2013, 1, 25, 10, 59, 19))
-    assert ecg.comments == ("left out: MEDIAN BEAT, 12 leads of 1200 samples",)
+    assert ecg.comments == ("left out: MEDIAN BEAT, 12 leads of 1,200 samples",)
     # Einthoven's law and Goldberger's leads hold in a recording of a real machine, but for its rounding.
     derived = ecg.select(("I", "II")).select(STANDARD_LEADS[:6])
     assert np.abs(derived.signal - ecg.signal[:6]).max() < 0.003

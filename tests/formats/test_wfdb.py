@@ -261,7 +261,7 @@ TWO = "x.dat 16 200 16 0 0 0 0 I\nx.dat 16 200 16 0 0 0 0 II\n"
     [
         ("x 0 500 3\n", "x.hea has no leads"),
         ("x 3 500 3\n" + TWO, "x.hea declares 3 leads and describes 2"),
-        ("x 1 500 3\n" + TWO, "x.hea declares 1 leads and describes 2"),
+        ("x 1 500 3\n" + TWO, "x.hea declares 1 lead and describes 2"),
         ("x 999999999 500 3\n" + TWO, "declares 999,999,999 leads and describes 2"),
         ("x 2 0 3\n" + TWO, "x.hea: a sampling rate of 0 Hz is not possible"),
         ("x 2 -500 3\n" + TWO, "x.hea is not a WFDB header"),

@@ -104,7 +104,7 @@ def test_what_is_doubtful_or_left_out_is_told(tmp_path: Path, name: str, old: st
         ("philips", 'dataencoding="Base64"', 'dataencoding="Plain"', 'its waveforms are coded as "Plain"'),
         ("philips", 'compressflag="False"', 'compressmethod="ZIP"', 'coded as "Base64", "ZIP"'),
         ("philips", "<resolution>4.88</resolution>", "", "it does not say the resolution"),
-        ("philips", 'leadlabels="I II"', 'leadlabels=""', "are not named"),
+        ("philips", 'leadlabels="I II"', 'leadlabels=""', "names none of its leads"),
         ("philips", 'durationperchannel="200"', 'durationperchannel="400"', "of the 800 bytes that its leads need"),
     ],
 )

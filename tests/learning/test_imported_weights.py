@@ -348,7 +348,7 @@ def test_safetensors_and_weights_of_several_devices_are_read(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("content", "layout", "network", "sentence"),
     [
-        ({"state_dict": {"a": torch.zeros(2)}}, "ecgfounder", None, "none of its 1 weights is of layout ecgfounder"),
+        ({"state_dict": {"a": torch.zeros(2)}}, "ecgfounder", None, "of its 1 weight none is of layout ecgfounder"),
         ({"state_dict": {"a": torch.zeros(2)}}, "ecgfonder", None, 'Nearest: "ecgfounder"'),
         ({"state_dict": {"a": torch.zeros(2)}}, "ecgfounder", "resnet18", "--network resnet18 does not go with it"),
         ({"model_state_dict": {"a": torch.zeros(2)}}, "paper", None, "has no config"),
@@ -359,7 +359,7 @@ def test_safetensors_and_weights_of_several_devices_are_read(tmp_path: Path) -> 
          'norm "zscor", which is unknown. Nearest: "zscore"'),
         ({"model_state_dict": {"a": torch.zeros(2)}, "config": CONFIG}, "paper", "resnet34",
          "the file holds the network resnet18"),
-        ({"model_state_dict": {"a": torch.zeros(2)}, "config": {**CONFIG, "n_leads": 1}}, "paper", None, "of 1 leads"),
+        ({"model_state_dict": {"a": torch.zeros(2)}, "config": {**CONFIG, "n_leads": 1}}, "paper", None, "n_leads is 1"),
         ({"epoch": 3}, "ecgfounder", None, "holds no weights by name"),
         ([torch.zeros(2)], "ecgfounder", None, "holds no weights by name"),
     ],

@@ -220,7 +220,7 @@ def test_paired_bootstrap_refuses_other_labels_missing_patients_and_absent_class
     other = Predictions([[0], [1]], [[0.9], [0.1]], [0.5])
     with pytest.raises(Unscorable, match="different labels"):
         paired_bootstrap(one, other, ["a", "b"], lambda metrics: metrics.macro["auc"])
-    with pytest.raises(Unscorable, match="1 patients are named for 2 records"):
+    with pytest.raises(Unscorable, match="1 patient is named for 2 records"):
         paired_bootstrap(one, one, ["a"], lambda metrics: metrics.macro["auc"])
     without = Predictions([[1, 0], [0, 0]], [[0.9, 0.1], [0.1, 0.2]], [0.5, 0.5])
     with pytest.raises(Unscorable, match="without a positive"):

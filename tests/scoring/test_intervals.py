@@ -157,7 +157,7 @@ def test_the_interval_of_a_share_covers_it() -> None:
 @pytest.mark.parametrize(
     ("patients", "classes", "resamples", "words"),
     [
-        (["a"], ["x", "y", "z"], 10, "1 patients are named for 60 records"),
+        (["a"], ["x", "y", "z"], 10, "1 patient is named for 60 records"),
         (None, ["x", "y"], 10, "2 different class names are given for 3 columns"),
         (None, ["x", "y", "y"], 10, "2 different class names are given for 3 columns"),
         (None, ["x", "y", "z"], 0, "at least one resample"),

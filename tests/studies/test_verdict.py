@@ -202,7 +202,7 @@ def test_cautions_name_what_is_missing() -> None:
     )
     cautions = " ".join(judge(found).cautions)
     assert "1 of 3 cells failed" in cautions
-    assert "1 of 3 cells have not run yet" in cautions
+    assert "1 of 3 cells has not run yet" in cautions
     assert "No figures of prevalence, demographics and minirocket" in cautions
     assert "Few patients have PE (12)" in cautions
     assert "training again with another seed or split" in cautions

@@ -16,6 +16,7 @@ from ecgenough.baselines.delineation import RHYTHM, measure, measures
 from ecgenough.errors import WrongRequest
 from ecgenough.files import written_aside
 from ecgenough.progress import say, track
+from ecgenough.sentences import counted
 from ecgenough.signals.processes import worked
 from ecgenough.signals.store import MICROVOLTS, Store
 
@@ -64,7 +65,7 @@ def measurements(store: Store, workers: int | None = None) -> Floats:
         with written_aside(kept) as aside, aside.open("wb") as file:
             np.savez_compressed(file, table=table.astype(np.float32), measures=names, store=np.array(store.fingerprint))
         unread = int(np.isnan(table[:, 0]).sum())
-        say(f"{len(table):,} records measured, {unread:,} without a readable beat: {kept}")
+        say(f"{counted(len(table), 'record')} measured, {unread:,} without a readable beat: {kept}")
     return table.astype(np.float32).astype(np.float64)
 
 

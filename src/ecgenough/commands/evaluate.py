@@ -8,6 +8,7 @@ from ecgenough import ensembles
 from ecgenough.commands.arguments import Dataset, Device, From, OneOrMoreModels, Out, Stores, Task
 from ecgenough.commands.tables import print_table
 from ecgenough.errors import WrongRequest
+from ecgenough.sentences import counted
 from ecgenough.studies import runs
 from ecgenough.studies.beginning import check_out_of_evaluation
 from ecgenough.studies.outcome import interval_text
@@ -46,7 +47,7 @@ def evaluate(
         (label, *(interval_text(figures[name]) for name in _SHOWN))
         for label, figures in {"macro": metrics["macro"], **named}.items()
     ]
-    print_table((f"{metrics['records']:,} records", *_SHOWN.values()), rows)
+    print_table((counted(metrics["records"], "record"), *_SHOWN.values()), rows)
     for task, absent in _absent(metrics).items():
         typer.echo(f"{task}: without a positive or without a negative here, so not scored: {', '.join(absent)}")
 

@@ -7,6 +7,7 @@ import typer
 
 from ecgenough.fetching import COLLECTIONS
 from ecgenough.fetching import fetch as fetch_collection
+from ecgenough.sentences import counted
 
 
 def fetch(
@@ -18,4 +19,4 @@ def fetch(
 ) -> None:
     """Download a public collection from its publisher: resumable, checksums verified."""
     files = fetch_collection(name, out, rate, mirror, connections)
-    typer.echo(f"{files:,} files of {name} in {out}, all with the publisher's checksums.")
+    typer.echo(f"{counted(files, 'file')} of {name} in {out}, all with the publisher's checksums.")

@@ -4,6 +4,7 @@ import typer
 
 from ecgenough.commands.arguments import Address, Changes, Dataset, From, On, RecipeName, Stores, Workers, on_ray
 from ecgenough.recipe import load_recipe
+from ecgenough.sentences import counted
 from ecgenough.signals.on_ray import OnRay
 from ecgenough.studies.stores import open_store
 
@@ -28,4 +29,4 @@ def prepare(
         if cluster is not None:
             cluster.close()
     prepared.check()
-    typer.echo(f"{len(prepared.records):,} records, {len(prepared.rejected):,} rejected: {prepared.path}")
+    typer.echo(f"{counted(len(prepared.records), 'record')}, {len(prepared.rejected):,} rejected: {prepared.path}")

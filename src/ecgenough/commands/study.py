@@ -8,6 +8,7 @@ from ecgenough.commands.arguments import Address, Device, On, Out, Stores, Track
 from ecgenough.commands.tables import print_table
 from ecgenough.progress import say
 from ecgenough.reports.study import write_study_report
+from ecgenough.sentences import counted
 from ecgenough.studies.engines import Engine, LocalProcesses, RayCluster
 from ecgenough.studies.estimates import estimate
 from ecgenough.studies.plan import NETWORK, Plan, described, plan_study
@@ -50,11 +51,11 @@ def study(
         say(f"the report: {write_study_report(out)}")
     if summary.failed:
         raise failures(summary)
-    typer.echo(f"{summary.cells:,} cells: {out / 'cells.csv'}")
+    typer.echo(f"{counted(summary.cells, 'cell')}: {out / 'cells.csv'}")
 
 
 def _print_plan(plan: Plan, jobs: int | None, device: str) -> None:
-    say(f"timing steps of the networks of {len(plan.cells):,} cells")
+    say(f"timing steps of the networks of {counted(len(plan.cells), 'cell')}")
     seconds = estimate(plan, device)
     rows = [
         (source.fingerprint, f"source {source.source}, {source.network}", f"{seconds[source.fingerprint]:,.0f}")
@@ -68,9 +69,9 @@ def _print_plan(plan: Plan, jobs: int | None, device: str) -> None:
         typer.echo(note)
     at_once = jobs or jobs_here(len(plan.cells), device)
     typer.echo(
-        f"{len(plan.cells):,} cells and {len(plan.pretrainings):,} sources: about {_time(sum(seconds.values()) / at_once)} "
-        f"with {at_once} at once. An estimate, from a few steps of each network timed on this machine just now; "
-        "baselines, stores and the report come on top."
+        f"{counted(len(plan.cells), 'cell')} and {counted(len(plan.pretrainings), 'source')}: about "
+        f"{_time(sum(seconds.values()) / at_once)} with {at_once} at once. An estimate, from a few steps of each "
+        "network timed on this machine just now; baselines, stores and the report come on top."
     )
 
 

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgenough.errors import WrongRequest
+from ecgenough.sentences import counted
 
 
 def make_folds(patients: Sequence[str], labels: ArrayLike, folds: int = 10, seed: int = 0) -> NDArray[np.int64]:
@@ -19,7 +20,9 @@ def make_folds(patients: Sequence[str], labels: ArrayLike, folds: int = 10, seed
     """
     names, members = np.unique(np.asarray(patients, dtype=np.str_), return_inverse=True)
     if len(names) < folds:
-        raise WrongRequest(f"{len(names)} patients cannot be dealt into {folds} folds; list at least one a fold.")
+        raise WrongRequest(
+            f"{counted(len(names), 'patient')} cannot be dealt into {folds} folds; list at least one a fold."
+        )
     counts = _counts(members, np.asarray(labels) > 0, len(names))
     draws = np.array([_draw(name, seed) for name in names.tolist()], dtype=np.uint64)
     return _deal(counts, draws, folds)[members] + 1

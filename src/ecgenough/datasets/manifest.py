@@ -17,6 +17,7 @@ from ecgenough.datasets.table import Dataset, torn_patients
 from ecgenough.errors import WrongRequest, few
 from ecgenough.formats.table import TableLayout
 from ecgenough.progress import say
+from ecgenough.sentences import counted
 
 # What a column is for, and the names it may have, in any case; the first that is there counts.
 ROLES = {
@@ -123,7 +124,7 @@ def _paths(sheet: Sheet, roles: dict[str, str], root: Path) -> tuple[list[str | 
             rejected.append((names[row], f"{text} is not there."))
     if len(rejected) == len(sheet):
         raise WrongRequest(
-            f"none of the {len(sheet):,} files of {sheet.path.name} is in {root}; the first is "
+            f"{sheet.path.name} lists {counted(len(sheet), 'file')}, none of them in {root}; the first is "
             f"{sheet.columns[roles['path']][0]}. Give the folder that the paths start from with --from."
         )
     return paths, tuple(rejected)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ecgenough.errors import WrongRequest, doubled, nearest, quoted
 from ecgenough.extras import needed
+from ecgenough.sentences import counted
 
 DELIMITERS = (",", ";", "\t", "|")
 MOST_CELLS = 50_000_000  # a Parquet file of some kilobytes can declare billions
@@ -98,7 +99,9 @@ def _read_text(path: Path) -> Sheet:
     names, rows = _header(path, numbered[0][1]), numbered[1:]
     for line, row in rows:
         if len(row) != len(names):
-            raise WrongRequest(f"{path.name} row {line} has {len(row)} values for {len(names)} columns.")
+            raise WrongRequest(
+                f"{path.name} row {line} has {counted(len(row), 'value')} for {counted(len(names), 'column')}."
+            )
     values = zip(*(row for _, row in rows), strict=True)
     columns = {name: list(map(str.strip, column)) for name, column in zip(names, values, strict=bool(rows))}
     return Sheet(path, columns, [line for line, _ in rows])

@@ -11,6 +11,7 @@ from ecgenough.datasets.sheet import Sheet
 from ecgenough.datasets.table import check_patients_are_whole
 from ecgenough.errors import WrongRequest
 from ecgenough.progress import say
+from ecgenough.sentences import counted
 
 FOLDS = 10
 WORDS = {
@@ -68,7 +69,7 @@ def _dealt(sheet: Sheet, patients: Sequence[str], labels: NDArray[np.float32], s
     people = len(set(patients))
     if people < FOLDS:
         raise WrongRequest(
-            f"{sheet.path.name} has {people} patients, too few to deal into {FOLDS} folds. Add a column fold that says "
+            f"{sheet.path.name} has {counted(people, 'patient')}, too few to deal into {FOLDS} folds. Add a column fold that says "
             "train, validation or test in each row."
         )
     return Split(make_folds(patients, labels, FOLDS, seed), *DEALT)

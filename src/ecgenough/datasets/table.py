@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ecgenough.datasets.joint import columns_by_task, joint_class, joint_name, part_names
 from ecgenough.errors import WrongRequest, doubled, nearest
 from ecgenough.formats.table import TableLayout
+from ecgenough.sentences import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +40,10 @@ class Task:
         if (twice := doubled(self.classes)) is not None:
             raise WrongRequest(f'task "{self.name}" has class "{twice}" twice; class names must differ.')
         if self.titles and len(self.titles) != len(self.classes):
-            raise WrongRequest(f'task "{self.name}" has {len(self.titles)} titles for {len(self.classes)} classes.')
+            raise WrongRequest(
+                f'task "{self.name}" has {counted(len(self.titles), "title")} for '
+                f"{counted(len(self.classes), 'class', 'classes')}."
+            )
         _check_shape(self.name, "labels", self.labels, (len(self.listed), len(self.classes)))
         if not (np.isin(self.labels, (0, 1)) | (np.isnan(self.labels) & self.is_joint)).all():
             raise WrongRequest(f'task "{self.name}" has labels other than 0 and 1.')
@@ -125,7 +129,7 @@ class Dataset:
             raise WrongRequest(f"record {twice} is listed twice; records must differ.")
         for what in ("paths", "patients", "folds", "ages", "sexes"):
             if (count := len(getattr(self, what))) != len(self.records):
-                raise WrongRequest(f"{self.name} has {count} {what} for {len(self.records)} records.")
+                raise WrongRequest(f"{self.name} has {count} {what} for {counted(len(self.records), 'record')}.")
         for task in self.tasks.values():
             _check_shape(task.name, "records", task.listed, (len(self.records),))
         if unknown := sorted(set(self.sexes) - {"female", "male", ""}):
@@ -181,8 +185,8 @@ def _check_likelihoods(task: Task) -> None:
 def _side_by_side(tasks: Sequence[Task], tables: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Tables `[records, classes]` of the tasks in one, NaN where a record takes no part in the table's task."""
     nothing = np.float32(np.nan)
-    counted = [np.where(task.listed[:, None], table, nothing) for task, table in zip(tasks, tables, strict=True)]
-    return np.concatenate(counted, axis=1)
+    known = [np.where(task.listed[:, None], table, nothing) for task, table in zip(tasks, tables, strict=True)]
+    return np.concatenate(known, axis=1)
 
 
 def _check_shape(task: str, what: str, array: NDArray[Any], shape: tuple[int, ...]) -> None:

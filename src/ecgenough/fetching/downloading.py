@@ -19,6 +19,7 @@ import urllib3
 
 from ecgenough.errors import EcgenoughError
 from ecgenough.fetching.listings import Remote
+from ecgenough.sentences import counted
 
 PIECE = 1 << 16
 WORTH_RESUMING = 1 << 20  # bytes; smaller files are simply started again
@@ -158,7 +159,7 @@ class Downloader:
             came += len(piece)
             if time.monotonic() - since > self.patience.silence:
                 if came < self.patience.least:
-                    raise Failed(f"only {came:,} bytes came in {self.patience.silence:g} s")
+                    raise Failed(f"only {counted(came, 'byte')} came in {self.patience.silence:g} s")
                 since, came = time.monotonic(), 0
             yield piece
 

@@ -26,6 +26,7 @@ from ecgenough.fetching.unpacking import files_in, unpack
 from ecgenough.files import write_text
 from ecgenough.locks import claimed
 from ecgenough.progress import say, track
+from ecgenough.sentences import agreed, counted
 
 LARGEST_LISTING = 1 << 26  # bytes; that of PTB-XL has some 9 million
 GIVE_UP = 20  # files in a row that fail before the others are not tried any more
@@ -57,7 +58,7 @@ def fetch(
     if not remotes:
         raise EcgenoughError(f"{address} lists no file of {name}. Is the address right?")
     folder.mkdir(parents=True, exist_ok=True)
-    say(f"{name}: {len(remotes):,} files at {address}; see {collection.page} for its licence.")
+    say(f"{name}: {counted(len(remotes), 'file')} at {address}; see {collection.page} for its licence.")
     with _alone(folder):
         missing = _missing(remotes, folder)
         needed = _check_room(collection, missing, folder)
@@ -108,8 +109,8 @@ def _check_room(collection: Collection, missing: list[Remote], folder: Path) -> 
     free = free_bytes(folder) - SPARE
     if needed > free:
         raise EcgenoughError(
-            f"{len(missing):,} files of {collection.name} need about {needed / 1e9:,.2f} GB; {folder} has "
-            f"{max(0, free) / 1e9:,.2f} GB free. Make room, or give another folder."
+            f"{counted(len(missing), 'file')} of {collection.name} {agreed(len(missing), 'needs', 'need')} about "
+            f"{needed / 1e9:,.2f} GB; {folder} has {max(0, free) / 1e9:,.2f} GB free. Make room, or give another folder."
         )
     return needed
 
@@ -200,5 +201,5 @@ def _report(failures: dict[str, str], folder: Path, total: int) -> None:
     for path, why in sorted(failures.items())[:20]:
         say(f"failed: {path}: {why}")
     raise EcgenoughError(
-        f"{len(failures):,} of {total:,} files failed (all of them in {place}). The same command tries them again."
+        f"{len(failures):,} of {counted(total, 'file')} failed (all of them in {place}). The same command tries them again."
     )

@@ -15,6 +15,7 @@ from ecgenough.errors import BrokenRecord, WrongRequest, quoted
 from ecgenough.formats.bounds import check_size
 from ecgenough.formats.markup import number_of, parse_xml
 from ecgenough.formats.people import age_of, age_on, digits_to_datetime, sex_of
+from ecgenough.sentences import counted
 
 ROOT = "AnnotatedECG"
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6}
@@ -34,7 +35,8 @@ def read_aecg(place: Path) -> Ecg:
     sets = series.findall("component/sequenceSet")
     if not sets:
         raise BrokenRecord("its rhythm series has no set of sequences.")
-    notes += [f"left out: {len(sets) - 1} more sets of sequences in the rhythm series"] if len(sets) > 1 else []
+    if len(sets) > 1:
+        notes += [f"left out: {counted(len(sets) - 1, 'more set', 'more sets')} of sequences in the rhythm series"]
     times, leads = [], []
     for sequence in sets[0].findall("component/sequence"):
         code = _attribute(sequence, "code", "code")

@@ -24,6 +24,7 @@ from ecgenough.extras import needed
 from ecgenough.formats.bounds import MOST_VALUES, check_size
 from ecgenough.formats.people import age_of, sex_of
 from ecgenough.formats.table import TableLayout
+from ecgenough.sentences import counted
 
 MOST_BYTES = 8 * MOST_VALUES  # of one array
 MOST_ARRAYS = 64
@@ -82,7 +83,9 @@ def read_parquet(place: Path, layout: TableLayout | None = None) -> Ecg:
 def _laid_out(values: NDArray[Any], layout: TableLayout) -> Ecg:
     leads = values.T if layout.orientation == "samples-by-leads" else values
     if leads.ndim != 2 or leads.shape[0] != len(layout.leads):
-        raise BrokenRecord(f"its array is {values.shape}; {layout.orientation} of {len(layout.leads)} leads is asked.")
+        raise BrokenRecord(
+            f"its array is {values.shape}; {layout.orientation} of {counted(len(layout.leads), 'lead')} is asked."
+        )
     check_size(*leads.shape)
     with np.errstate(over="ignore", invalid="ignore"):
         return Ecg(to_millivolts(leads, layout.unit), layout.rate, layout.leads)
@@ -94,7 +97,9 @@ def _told(signal: NDArray[Any], leads: tuple[str, ...] | None, words: Mapping[st
     if lacking:
         raise WrongRequest(f"it does not say its {' and '.join(lacking)}; put them in, or state them.")
     if signal.ndim != 2 or leads is None or signal.shape[0] != len(leads):
-        raise BrokenRecord(f"its signal is {signal.shape}, not [leads, samples] of {len(leads or ())} leads.")
+        raise BrokenRecord(
+            f"its signal is {signal.shape}, not [leads, samples] of {counted(len(leads or ()), 'lead')}."
+        )
     check_size(*signal.shape)
     try:
         rate = float(words["rate"])

@@ -16,6 +16,7 @@ from ecgenough.extras import needed
 from ecgenough.formats.bounds import check_size, read_whole
 from ecgenough.formats.lead_codes import LEAD_CODES
 from ecgenough.formats.people import age_of, age_on, digits_to_datetime, sex_of
+from ecgenough.sentences import counted
 
 START = 132  # where the data elements start: 128 bytes of anything and "DICM"
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -92,7 +93,7 @@ def _ecg(dataset: Any, order: str) -> Ecg:
     check_size(leads, samples)
     channels = list(group.ChannelDefinitionSequence)
     if len(channels) != leads:
-        raise BrokenRecord(f"it declares {leads:,} leads and defines {len(channels):,}.")
+        raise BrokenRecord(f"it declares {counted(leads, 'lead')} and defines {len(channels):,}.")
     names = tuple(_name(channel, i) for i, channel in enumerate(channels))
     counts = _counts(group, leads, samples, order)
     padding = _padding(group, counts.dtype)
@@ -125,7 +126,8 @@ def _rhythm(groups: list[Any]) -> tuple[Any, tuple[str, ...]]:
 
     best = max(groups, key=rank)
     return best, tuple(
-        f"left out: {_label(group)}, {group.NumberOfWaveformChannels} leads of {group.NumberOfWaveformSamples} samples"
+        f"left out: {_label(group)}, {counted(group.NumberOfWaveformChannels, 'lead')} of "
+        f"{counted(group.NumberOfWaveformSamples, 'sample')}"
         for group in groups
         if group is not best
     )

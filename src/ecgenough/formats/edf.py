@@ -15,6 +15,7 @@ from ecgenough.errors import BrokenRecord, WrongRequest, quoted
 from ecgenough.extras import needed
 from ecgenough.formats.bounds import check_size, read_whole
 from ecgenough.formats.people import age_on, sex_of
+from ecgenough.sentences import counted
 
 BDF = b"\xffBIOSEMI"
 MOST_SIGNALS = 512
@@ -55,10 +56,10 @@ def _check_header(content: bytes, length: int) -> None:
     """Refuse what edfio only warns of, or takes memory for, before it does: its numbers by their place in the header."""
     signals = _whole(content[252:256], "number of signals")
     if not 0 < signals <= MOST_SIGNALS:
-        raise BrokenRecord(f"it declares {signals:,} signals; 1 to {MOST_SIGNALS} are read.")
+        raise BrokenRecord(f"it declares {counted(signals, 'signal')}; 1 to {MOST_SIGNALS} are read.")
     header = 256 * (signals + 1)
     if _whole(content[184:192], "size of the header") != header or length < header:
-        raise BrokenRecord(f"its header of {signals} signals must have {header:,} bytes.")
+        raise BrokenRecord(f"its header of {counted(signals, 'signal')} must have {header:,} bytes.")
     if content[192:196] in (b"EDF+", b"BDF+") and content[196:197] == b"D":
         raise BrokenRecord("it is discontinuous (EDF+D): it has gaps, and only whole recordings are read.")
     lengths = content[256 + 216 * signals : 256 + 224 * signals]

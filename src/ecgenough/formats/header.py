@@ -16,6 +16,7 @@ from typing import NamedTuple
 from ecgenough.ecg import Sex, lead_name
 from ecgenough.errors import BrokenRecord, quoted
 from ecgenough.formats.recognition import HEAD, foreign
+from ecgenough.sentences import counted
 
 MOST_BYTES = 1 << 20  # of a header; real ones have a few thousand
 DEFAULT_RATE = 250.0  # Hz, where a header does not say: header(5)
@@ -211,7 +212,7 @@ def parse(path: Path, text: str) -> Header:
     if not declared:
         raise BrokenRecord(f"{path.name} has no {what}.")
     if len(described) != declared:
-        raise BrokenRecord(f"{path.name} declares {declared:,} {what} and describes {len(described):,}.")
+        raise BrokenRecord(f"{path.name} declares {counted(declared, what[:-1])} and describes {len(described):,}.")
     segmented = what == "segments"
     return Header(
         path=path,

@@ -18,6 +18,7 @@ from ecgenough.errors import BrokenRecord, quoted
 from ecgenough.formats.bounds import check_size
 from ecgenough.formats.markup import number_of, parse_xml, text_of
 from ecgenough.formats.people import age_of, age_on, sex_of
+from ecgenough.sentences import counted
 
 ROOT = "RestingECG"
 _UNITS = {"MICROVOLTS": "uV", "MILLIVOLTS": "mV", "VOLTS": "V", "NANOVOLTS": "nV"}
@@ -92,11 +93,13 @@ def _counts(lead: Element, shown: str) -> tuple[bytes, NDArray[np.float64]]:
     except (binascii.Error, ValueError):
         raise BrokenRecord(f"the samples of lead {shown} are not base64.") from None
     if size not in (1, 2, 4) or len(payload) % size:
-        raise BrokenRecord(f"lead {shown} has {len(payload):,} bytes in samples of {size} bytes.")
+        raise BrokenRecord(f"lead {shown} has {counted(len(payload), 'byte')} in samples of {counted(size, 'byte')}.")
     counts = np.frombuffer(payload, dtype=f"<i{size}")
     declared = text_of(lead, "LeadSampleCountTotal")
     if declared and number_of(declared, f"LeadSampleCountTotal of lead {shown}") != counts.size:
-        raise BrokenRecord(f"lead {shown} has {counts.size:,} samples, but declares {quoted(declared, 20)[1:-1]}.")
+        raise BrokenRecord(
+            f"lead {shown} has {counted(counts.size, 'sample')}, but declares {quoted(declared, 20)[1:-1]}."
+        )
     return payload, counts.astype(np.float64)
 
 

@@ -69,7 +69,7 @@ def _leads(waveforms: Element, details: Element) -> tuple[str, ...]:
     kind = text_of(details, "acquisitiontype")
     if kind in ("STD-12", "10-WIRE") and count == len(STANDARD_LEADS):
         return STANDARD_LEADS
-    raise BrokenRecord(f"its {count:g} leads of acquisition type {quoted(kind)} are not named.")
+    raise BrokenRecord(f"it names none of its leads ({count:g}, acquisition type {quoted(kind)}).")
 
 
 def _counts(waveforms: Element, details: Element, leads: tuple[str, ...], samples: int) -> Counts:

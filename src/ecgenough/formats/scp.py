@@ -20,6 +20,7 @@ from ecgenough.formats.bounds import check_size, read_whole
 from ecgenough.formats.huffman import Table, decode, read_tables
 from ecgenough.formats.lead_codes import LEAD_CODES
 from ecgenough.formats.people import age_of, age_on
+from ecgenough.sentences import counted
 
 MOST_BYTES = 1 << 25
 HEADER = 16  # bytes before the content of each section
@@ -177,7 +178,9 @@ def _coded(section: bytes, lengths: list[int], tables: list[Table] | None) -> li
         at += size
         held = 8 * len(chunk) if tables else len(chunk) // 2  # a sample takes one bit at least
         if length > held:
-            raise BrokenRecord(f"lead {i + 1} of {len(lengths)} declares {length:,} samples and has at most {held:,}.")
+            raise BrokenRecord(
+                f"lead {i + 1} of {len(lengths)} declares {counted(length, 'sample')} and has at most {held:,}."
+            )
         counts = decode(chunk, length, tables) if tables else np.frombuffer(chunk, "<i2", length).astype(np.int64)
         decoded.append(_summed(counts, differences))
     return decoded

@@ -13,6 +13,7 @@ from ecgenough.ecg import Ecg, lead_name, millivolts, to_millivolts
 from ecgenough.errors import BrokenRecord, WrongRequest, quoted
 from ecgenough.formats.recognition import HEAD, foreign, is_text
 from ecgenough.later import Later
+from ecgenough.sentences import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +107,7 @@ def _contradiction(place: Path, values: NDArray[np.float64], layout: TableLayout
         advice = f" Is it {turned}?"
     elif across == len(layout.leads) + 1 and layout.orientation == "samples-by-leads":
         advice = " Is one column an index, to be left out with skip_columns?"
-    return f"{place.name} has {rows:,} rows and {columns:,} columns; {layout.orientation} needs {wanted}.{advice}"
+    return f"{place.name} has {counted(rows, 'row')} and {counted(columns, 'column')}; {layout.orientation} needs {wanted}.{advice}"
 
 
 def _read_npy(place: Path, layout: TableLayout) -> NDArray[np.float64]:
@@ -170,7 +171,7 @@ def _parse_carefully(place: Path, body: bytes, delimiter: str, layout: TableLayo
         cells = _cells(line, delimiter)
         if rows and len(cells) - layout.skip_columns != len(rows[0]):
             raise BrokenRecord(
-                f"{place.name}, row {number:,} has {len(cells):,} columns; the rows before have "
+                f"{place.name}, row {number:,} has {counted(len(cells), 'column')}; the rows before have "
                 f"{len(rows[0]) + layout.skip_columns:,}."
             )
         kept = cells[layout.skip_columns :]

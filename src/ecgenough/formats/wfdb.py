@@ -17,6 +17,7 @@ from ecgenough.errors import BrokenRecord, WrongRequest, quoted
 from ecgenough.formats.bounds import MOST_VALUES
 from ecgenough.formats.header import Header, Lead, Segment, inside, read_header, read_segment_header
 from ecgenough.later import Later
+from ecgenough.sentences import counted
 
 if TYPE_CHECKING:
     import wfdb
@@ -174,7 +175,9 @@ def _join(header: Header) -> Ecg:
     """
     total = sum(segment.samples for segment in header.segments)
     if header.samples not in (None, total):
-        raise BrokenRecord(f"{header.path.name} declares {header.samples:,} samples; its segments have {total:,}.")
+        raise BrokenRecord(
+            f"{header.path.name} declares {counted(header.samples, 'sample')}; its segments have {total:,}."
+        )
     _check_size(header, total)
     joined = np.full((len(header.leads), total), np.nan, dtype=np.float32)
     start = 0
@@ -191,7 +194,7 @@ def _read_segment(header: Header, segment: Segment) -> Ecg:
     part = _read_single(read_segment_header(header, segment))
     if (part.samples, part.rate) != (segment.samples, header.rate):
         raise BrokenRecord(
-            f"{header.path.name}: its segment {segment.name} has {part.samples:,} samples at {part.rate:g} Hz, "
+            f"{header.path.name}: its segment {segment.name} has {counted(part.samples, 'sample')} at {part.rate:g} Hz, "
             f"not {segment.samples:,} at {header.rate:g} Hz."
         )
     if strange := [lead for lead in part.leads if lead not in header.leads]:
@@ -285,8 +288,8 @@ def _check_belongs(header: Header, surplus: bool, digital: NDArray[np.int16]) ->
     wrong = [i for i, lead in enumerate(header.signals) if (sums[i] - (lead.checksum or 0)) % 65536]
     if surplus and (wrong or not stated):
         raise BrokenRecord(
-            f"{header.path.name} declares {digital.shape[1]:,} samples of {len(sums)} leads; its file holds more, so "
-            "the two do not belong together."
+            f"{header.path.name} declares {counted(digital.shape[1], 'sample')} of {counted(len(sums), 'lead')}; its file "
+            "holds more, so the two do not belong together."
         )
     for i in moved:
         if i in wrong and header.signals[i].checksum is not None and INVALID not in digital[i]:

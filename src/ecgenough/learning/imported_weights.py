@@ -19,6 +19,7 @@ from ecgenough.learning.weight_layouts import LAYOUTS, Layout
 from ecgenough.model import PRETRAINED, Model
 from ecgenough.networks.contract import Network
 from ecgenough.scoring.calibration import Calibration
+from ecgenough.sentences import counted
 from ecgenough.signals.normalisation import Normaliser
 
 State = Mapping[str, Tensor]
@@ -48,7 +49,7 @@ class Matching:
 
     def sentence(self) -> str:
         """The counts, and the first name of whatever did not go as it should."""
-        parts = [f"{len(self.matched):,} weights matched"]
+        parts = [f"{counted(len(self.matched), 'weight')} matched"]
         for what in ("missing", "reshaped", "unexpected"):
             names = getattr(self, what)
             parts.append(f"{len(names):,} {what}" + (f" (first: {names[0]})" if names else ""))
@@ -89,7 +90,7 @@ def import_weights(file: Path, layout: str, network: str | None = None) -> Impor
     matching = take_over(empty, state, plan)
     if not matching.matched:
         raise WrongRequest(
-            f"{file}: none of its {len(state):,} weights is of layout {layout}. Name another with --layout."
+            f"{file}: of its {counted(len(state), 'weight')} none is of layout {layout}. Name another with --layout."
         )
     model = Model(
         network=empty.eval(),

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from ecgenough import recipe
 from ecgenough.errors import WrongRequest
+from ecgenough.sentences import counted
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 
@@ -65,7 +66,8 @@ def positive_weight(settings: recipe.Bce, labels: Tensor) -> Tensor | None:
         case given:
             if len(given) != labels.shape[1]:
                 raise WrongRequest(
-                    f"recipe key loss.positive_weight has {len(given)} numbers for {labels.shape[1]} classes; give one for each."
+                    f"recipe key loss.positive_weight has {counted(len(given), 'number')} for "
+                    f"{counted(labels.shape[1], 'class', 'classes')}; give one for each."
                 )
             return torch.tensor(given, dtype=labels.dtype, device=labels.device)
 

@@ -150,7 +150,9 @@ def paper(config: Mapping[str, Any], network: str | None) -> Layout:
     if network not in (None, name):
         raise WrongRequest(f"the file holds the network {name}; --network {network} does not go with it.")
     if _setting(config, "n_leads") != 12:
-        raise WrongRequest(f"the file is of a network of {config['n_leads']} leads; only the 12 usual ones are known.")
+        raise WrongRequest(
+            f"n_leads is {config['n_leads']} in the file; only networks of the 12 usual leads are known."
+        )
     settings = Recipe.of(
         {
             "signal": {"rate": _RATE, "duration": _setting(config, "max_ecg_len") / _RATE,

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ecgenough.errors import WrongRequest
+from ecgenough.sentences import counted
 
 SHORTEST = 128  # samples: EEGNet's pools leave one step of that many
 
@@ -38,7 +39,7 @@ class Network(nn.Module):
         """Logits `[batch, classes]`. Raises WrongRequest for another number of leads, or too few samples."""
         leads, samples = ecg.shape[1:]
         if leads != self.leads:
-            raise WrongRequest(f"this network reads {self.leads} leads; the ECG has {leads}.")
+            raise WrongRequest(f"this network reads {counted(self.leads, 'lead')}; the ECG has {leads}.")
         if samples < SHORTEST:
             raise WrongRequest(
                 f"a network reads at least {SHORTEST} samples; the ECG has {samples}. "
@@ -77,9 +78,9 @@ class Network(nn.Module):
             weight: Tensor = getattr(layer, name).detach()
             index = torch.tensor(list(kept), device=weight.device)
             setattr(layer, name, nn.Parameter(weight.index_select(axis, index)))
-            for counted in ("in_channels", "input_size"):
-                if hasattr(layer, counted):
-                    setattr(layer, counted, len(kept))
+            for size in ("in_channels", "input_size"):
+                if hasattr(layer, size):
+                    setattr(layer, size, len(kept))
         self.leads = len(kept)
 
     def undecayed(self) -> list[nn.Parameter]:

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from ecgenough.ecg import STANDARD_LEADS, lead_name
 from ecgenough.errors import WrongRequest, nearest
 from ecgenough.reports.polyline import path_data
+from ecgenough.sentences import counted
 
 MM_PER_SECOND = 25.0
 MM_PER_MILLIVOLT = 10.0
@@ -175,7 +176,7 @@ def _paper(rows: list[Row], rate: float, width: int, height: int, foot: Markup) 
     ).format(
         w=width,
         h=height,
-        n="1 lead" if len(names) == 1 else f"{len(names)} leads",
+        n=counted(len(names), "lead"),
         leads=", ".join(names),
         grid=_grid(width, height),
         rows=Markup("").join(_draw_row(row, rate) for row in rows),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from ecgenough.reports.words import SIMULATED
-from ecgenough.sentences import counted, listing
+from ecgenough.sentences import agreed, counted, listing
 from ecgenough.studies.analysis import COMPARED, Analysis
 from ecgenough.studies.results import Results
 from ecgenough.studies.verdict import positive_patients
@@ -80,8 +80,8 @@ def tripod_answers(analyses: Sequence[Analysis]) -> dict[str, str]:
         "9a": "The ECG alone for networks and for intervals and MiniRocket; age and sex alone for demographics; nothing for "
         "prevalence.",
         "10": f"All records that could be used: {people}. The learning curve, where there is one, says what more would do.",
-        "11": f"{missing:,} test records lacked an answer of some arm and were left out of all. Unknown sex or age is a group "
-        "of its own.",
+        "11": f"{counted(missing, 'test record')} lacked an answer of some arm and {agreed(missing, 'was', 'were')} left out of "
+        "all. Unknown sex or age is a group of its own.",
         "12a": "Patients are whole: training, validation and test records of a cell share none. Epochs, thresholds and "
         "calibration were chosen on validation records only.",
         "12b": "In the recipes below: scaling is fitted on training records.",

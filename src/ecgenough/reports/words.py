@@ -8,7 +8,7 @@ from ecgenough import baselines
 from ecgenough.recipe import Recipe, Signal
 from ecgenough.reports.run import Baseline, Data, Estimate, Run
 from ecgenough.scoring.comparison import Difference
-from ecgenough.sentences import counted, listing, quoted
+from ecgenough.sentences import agreed, counted, listing, quoted
 
 MOST_CLASSES_NAMED = 5
 SIGNIFICANT = 0.05
@@ -253,7 +253,7 @@ def _cautions_of(run: Run) -> list[str]:
     if run.data.dataset in SIMULATED:
         found.append("The ECGs are simulated. How well they are read says nothing about patients.")
     if absent := run.metrics.absent:
-        have, are = ("has", "is") if len(absent) == 1 else ("have", "are")
+        have, are = agreed(len(absent), "has", "have"), agreed(len(absent), "is", "are")
         found.append(
             f"{listing(absent)} {have} no positive or no negative among the {run.shown} ECGs and {are} left out of "
             "the macro averages."

@@ -10,6 +10,7 @@ from scipy import stats
 
 from ecgenough.scoring.intervals import RESAMPLES, patient_weights, percentile_interval
 from ecgenough.scoring.metrics import Bools, Floats, Metrics, Predictions, Unscorable
+from ecgenough.sentences import agreed, counted
 
 LEVEL = 0.95
 
@@ -86,7 +87,10 @@ def paired_bootstrap(
     if not np.array_equal(first.labels, second.labels):
         raise Unscorable("the two models were scored on different labels; compare them on the same records, in order.")
     if len(patients) != len(first.labels):
-        raise Unscorable(f"{len(patients):,} patients are named for {len(first.labels):,} records; name one for each.")
+        are = agreed(len(patients), "is", "are")
+        raise Unscorable(
+            f"{counted(len(patients), 'patient')} {are} named for {counted(len(first.labels), 'record')}; name one for each."
+        )
     value = float(metric(first.measure()) - metric(second.measure()))
     if np.isnan(value):
         raise Unscorable("the metric to compare is of a class without a positive or without a negative record.")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ecgenough.scoring.metrics import METRICS, Floats, Predictions, Unscorable
+from ecgenough.sentences import agreed, counted
 
 RESAMPLES = 1000
 PERCENTILES = (2.5, 97.5)
@@ -157,6 +158,9 @@ def _interval(value: float, draws: Floats) -> dict[str, float]:
 def _check_names(predictions: Predictions, patients: Sequence[str], classes: Sequence[str]) -> None:
     records, columns = predictions.labels.shape
     if len(patients) != records:
-        raise Unscorable(f"{len(patients):,} patients are named for {records:,} records; name one for each record.")
+        are = agreed(len(patients), "is", "are")
+        raise Unscorable(
+            f"{counted(len(patients), 'patient')} {are} named for {counted(records, 'record')}; name one for each record."
+        )
     if len(classes) != columns or len(set(classes)) != columns:
         raise Unscorable(f"{len(set(classes))} different class names are given for {columns} columns of labels.")

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csc_array
 
 from ecgenough.errors import EcgenoughError
+from ecgenough.sentences import counted
 
 METRICS = ("auc", "average_precision", "sensitivity", "specificity", "precision", "f1", "g_mean", "accuracy", "brier")
 CURVE_POINTS = 400
@@ -297,7 +298,8 @@ def _mean_of_present(values: Floats) -> Floats:
 def _checked_thresholds(thresholds: ArrayLike, classes: int) -> Floats:
     values = np.asarray(thresholds, dtype=np.float64)
     if values.shape != (classes,) or np.isnan(values).any():
-        raise Unscorable(f"thresholds {values.tolist()} do not fit: give one number for each of {classes} classes.")
+        wanted = counted(classes, "class", "classes")
+        raise Unscorable(f"thresholds {values.tolist()} do not fit: give one number for each of {wanted}.")
     return values
 
 

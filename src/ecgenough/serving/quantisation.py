@@ -20,6 +20,7 @@ from ecgenough.ecg import Ecg
 from ecgenough.errors import WrongRequest
 from ecgenough.extras import needed
 from ecgenough.files import written_aside
+from ecgenough.sentences import counted
 from ecgenough.serving.onnx_file import CARD
 from ecgenough.serving.onnx_model import OnnxModel
 from ecgenough.simulation import FINDINGS, Case, simulate
@@ -101,4 +102,4 @@ def _without_warnings() -> Iterator[None]:
 
 
 def _named(ecgs: Sequence[Ecg]) -> str:
-    return f"{len(ecgs)} ECGs" if ecgs else f"{SIMULATED} simulated ECGs"
+    return counted(len(ecgs), "ECG") if ecgs else f"{SIMULATED} simulated ECGs"

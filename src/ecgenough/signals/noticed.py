@@ -14,6 +14,7 @@ from ecgenough.datasets.table import Dataset
 from ecgenough.errors import EcgenoughError
 from ecgenough.files import csv_text, write_text
 from ecgenough.progress import say
+from ecgenough.sentences import counted
 from ecgenough.signals.blocks import Outcome
 from ecgenough.signals.plausibility import LARGEST, SMALLEST, TOO_LARGE, TOO_SMALL
 from ecgenough.signals.store import Store, equal_rows
@@ -84,7 +85,7 @@ def tell(store: Store) -> None:
     if store.rejected:
         record, reason = store.rejected[0]
         first = f" The first is {record}: {reason.rstrip('.')}. All are in {REJECTED} of the store."
-    say(f"{store.name}: {len(store.records):,} records prepared, {len(store.rejected):,} rejected.{first}")
+    say(f"{store.name}: {counted(len(store.records), 'record')} prepared, {len(store.rejected):,} rejected.{first}")
     all_notices = noticed(store)
     for what, sentence in _SENTENCES.items():
         if found := [notice for notice in all_notices if notice.what == what]:

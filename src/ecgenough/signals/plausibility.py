@@ -7,6 +7,8 @@ in mV taken for µV a thousand times too small. Neither can be known for certain
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgenough.sentences import agreed
+
 # mV that a beat spans. Of PTB-XL, CPSC-2018 and the Challenge of 2021 (19,736 records) none lies outside 0.12 to 3.7.
 SMALLEST, LARGEST = 0.02, 10.0
 BEAT = 1.5  # seconds; at 40 a minute or more, each stretch of that length has a QRS complex
@@ -31,9 +33,11 @@ def notes(bridged: int, clipped: int, height: float) -> tuple[str, ...]:
     """Sentences on a recording of which `bridged` samples were lost, `clipped` ones did not fit, and a beat spans `height` mV."""
     said = []
     if bridged:
-        said.append(f"{bridged:,} of its samples are absent and were bridged by straight lines.")
+        are, were = agreed(bridged, "is", "are"), agreed(bridged, "was", "were")
+        said.append(f"{bridged:,} of its samples {are} absent and {were} bridged by straight lines.")
     if clipped:
-        said.append(f"{clipped:,} of its samples lie beyond ±32.767 mV and were clipped there.")
+        lie, were = agreed(clipped, "lies", "lie"), agreed(clipped, "was", "were")
+        said.append(f"{clipped:,} of its samples {lie} beyond ±32.767 mV and {were} clipped there.")
     if height > LARGEST:
         said.append(f"A beat spans {height:,.0f} mV, more than a heart gives. {TOO_LARGE}")
     if 0 < height < SMALLEST:

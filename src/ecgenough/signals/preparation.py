@@ -18,6 +18,7 @@ from ecgenough.files import sync_folder, write_text, written_aside
 from ecgenough.locks import alone
 from ecgenough.progress import say
 from ecgenough.recipe import Signal, fingerprint
+from ecgenough.sentences import counted
 from ecgenough.signals.blocks import Conditioner, Outcome, Request, condition_block
 from ecgenough.signals.building import JOURNAL, build_signals, disk_failures
 from ecgenough.signals.conditioning import check_settings, samples_of
@@ -42,7 +43,7 @@ def prepare(
     Raises WrongRequest for settings that fit no recording, EcgenoughError where no record fits or the disk fails.
     """
     if workers is not None and workers < 1:
-        raise WrongRequest(f"{workers} workers cannot prepare anything; give at least 1.")
+        raise WrongRequest(f"{counted(workers, 'worker')} cannot prepare anything; give at least 1.")
     plan = Plan.of(dataset, signal, Path(folder))
     if (store := plan.made()) is not None and plan.describes(store):
         return store

@@ -18,6 +18,7 @@ from ecgenough.files import remove_litter, write_text
 from ecgenough.learning.evaluation import Answers
 from ecgenough.progress import say
 from ecgenough.scoring.calibration import Calibration
+from ecgenough.sentences import counted
 from ecgenough.signals.store import Store
 from ecgenough.studies.beginning import check_out_of_baseline
 from ecgenough.studies.deciding import decide
@@ -95,7 +96,9 @@ def run_baseline(name: str, store: Store, task: str | None, out: Path, seed: int
     for part, said in answers.items():
         seen = len(said.rows) if part == "validation" else 0
         metrics = write_evaluation(out / part, store, decisions, said, folds[part], seen)
-        say(f"{name}: {part} macro AUC {interval_text(metrics['macro']['auc'])} on {metrics['records']:,} records")
+        say(
+            f"{name}: {part} macro AUC {interval_text(metrics['macro']['auc'])} on {counted(metrics['records'], 'record')}"
+        )
     card |= {"classes": decisions.classes, "thresholds": decisions.thresholds, "untuned": decisions.untuned}
     card |= {"calibration": decisions.calibration.to_numbers(), "about": dict(fitted.about())}
     card["environment"] = environment(torch.device("cpu"))

@@ -5,6 +5,7 @@ from pathlib import Path
 from ecgenough.model import Model
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe, load_recipe
+from ecgenough.sentences import counted
 from ecgenough.signals.store import Store
 from ecgenough.simulation import embolism_ceiling, simulate_collection
 from ecgenough.studies import runs
@@ -46,5 +47,7 @@ def _collection(out: Path, kind: str, records: int, recipe: Recipe) -> Store:
 
 def _evaluated(run: Path, store: Store) -> Path:
     metrics = runs.evaluate(Model.load(run), store, run / "test")
-    say(f"{run.name}: test macro AUC {interval_text(metrics['macro']['auc'])} on {metrics['records']:,} records")
+    say(
+        f"{run.name}: test macro AUC {interval_text(metrics['macro']['auc'])} on {counted(metrics['records'], 'record')}"
+    )
     return run

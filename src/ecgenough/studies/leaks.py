@@ -6,6 +6,7 @@ import numpy as np
 
 from ecgenough.errors import WrongRequest
 from ecgenough.model import Model
+from ecgenough.sentences import agreed, counted
 from ecgenough.signals.store import Store
 from ecgenough.studies.plan import Plan, Pretraining
 from ecgenough.studies.resampling import doubled_waveforms
@@ -42,7 +43,7 @@ def doubled_records(plan: Plan, stores: Mapping[str, Store]) -> Iterator[str]:
         if pairs := doubled_waveforms(stores[cell.store], cell.task):
             first, second = pairs[0]
             yield (
-                f'target "{cell.target}" lists {len(pairs):,} recordings again under another patient '
+                f'target "{cell.target}" lists {counted(len(pairs), "recording")} again under another patient '
                 f"(first: {second} is {first}); {fate}."
             )
 
@@ -57,8 +58,9 @@ def _refuse_shared(pretraining: Pretraining, stores: Mapping[str, Store], target
         return
     there = int(tested[shared[0]])
     here = int(learned[np.flatnonzero(source.hashes[learned] == target.hashes[there])[0]])
+    are, them = agreed(len(shared), "is", "are"), agreed(len(shared), "it", "them")
     raise WrongRequest(
-        f'{len(shared):,} recordings of target "{name}" are among those that source "{pretraining.source}" would learn '
-        f"from (first: record {target.records[there]} of {target.name} is record {source.records[here]} of "
-        f"{source.name}); leave them out of one of the two."
+        f'{counted(len(shared), "recording")} of target "{name}" {are} among those that source "{pretraining.source}" would '
+        f"learn from (first: record {target.records[there]} of {target.name} is record {source.records[here]} of "
+        f"{source.name}); leave {them} out of one of the two."
     )

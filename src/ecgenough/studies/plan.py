@@ -10,6 +10,7 @@ from ecgenough import shipped
 from ecgenough.errors import WrongRequest, doubled
 from ecgenough.model import weights_digest
 from ecgenough.recipe import Recipe, Signal, fingerprint
+from ecgenough.sentences import counted
 from ecgenough.studies.listings import Listing, list_collection
 from ecgenough.studies.resampling import Split, shares, splits_of
 from ecgenough.studies.study import Arm, Collection, Folds, Published, Study
@@ -77,7 +78,7 @@ def described(work: Cell | Pretraining) -> str:
     """A cell or source in words."""
     if isinstance(work, Pretraining):
         return f"source {work.source}, {work.network}"
-    size = f", {work.split.size:,} records" if work.split.size is not None else ""
+    size = f", {counted(work.split.size, 'record')}" if work.split.size is not None else ""
     where = f"repeat {work.split.repeat}, fold {work.split.fold}"
     return f"{work.target}, {work.arm}, seed {work.recipe.seed}, {where}{size}"
 

@@ -16,6 +16,7 @@ from ecgenough.files import write_text
 from ecgenough.learning.training import open_fabric
 from ecgenough.model import PRETRAINED, Model, weights_digest
 from ecgenough.progress import say
+from ecgenough.sentences import agreed, counted
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
 from ecgenough.studies.environment import PACKAGES, environment
@@ -136,7 +137,8 @@ def _check_data(original: Original, store: Store) -> None:
     others = int(np.setxor1d(known, model.seen).size)
     if others:
         raise WrongRequest(
-            f"the data are not those of {folder}: {others:,} waveforms of the training and validation folds differ "
+            f"the data are not those of {folder}: {counted(others, 'waveform')} of the training and validation folds "
+            f"{agreed(others, 'differs', 'differ')} "
             f"(then {len(model.seen):,}, now {len(np.unique(known)):,})."
         )
     try:

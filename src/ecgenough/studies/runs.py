@@ -23,6 +23,7 @@ from ecgenough.networks.contract import Network, parameter_count
 from ecgenough.networks.ensemble import Ensemble
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
+from ecgenough.sentences import agreed, counted
 from ecgenough.signals.batches import Batches
 from ecgenough.signals.normalisation import Normaliser, fit_normaliser
 from ecgenough.signals.store import Store
@@ -131,7 +132,8 @@ def _begun_as(model: Model, task: Task, recipe: Recipe) -> tuple[Network, Normal
     network.reset_head(len(task.classes))
     known = {own_class(part, label) for part, columns in model.parts.items() for label in model.classes[columns]}
     shared = [name for name in task.classes if name in known]
-    messages = [f"{len(shared)} of {len(task.classes)} classes are also the source's: {', '.join(shared) or 'none'}."]
+    are = f"{counted(len(task.classes), 'class', 'classes')} {agreed(len(shared), 'is', 'are')} also the source's"
+    messages = [f"{len(shared)} of {are}: {', '.join(shared) or 'none'}."]
     if recipe.signal.leads != leads:
         kept = [leads.index(lead) for lead in recipe.signal.leads]
         network.keep_leads(kept)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ecgenough.errors import WrongRequest
 from ecgenough.model import PRETRAINED, Model
 from ecgenough.progress import say
+from ecgenough.sentences import agreed, counted
 from ecgenough.signals.store import Store
 
 Rows = NDArray[np.int64]
@@ -36,12 +37,13 @@ class Division:
         if self.leave_out is not None:
             say(
                 f"left out of training and validation, because their patients are in {self.leave_out}: "
-                f"{len(self.left_out):,} records of {_patients(store, self.left_out):,} patients"
+                f"{counted(len(self.left_out), 'record')} of {counted(_patients(store, self.left_out), 'patient')}"
             )
         if len(self.twins):
+            have, were = agreed(len(self.twins), "has", "have"), agreed(len(self.copies), "was", "were")
             say(
-                f"{len(self.twins):,} records of {store.name} have the waveform of a record of another patient or fold "
-                f"(first: {' and '.join(self.first)}); {len(self.copies):,} were left out of training or validation, "
+                f"{counted(len(self.twins), 'record')} of {store.name} {have} the waveform of a record of another patient or "
+                f"fold (first: {' and '.join(self.first)}); {len(self.copies):,} {were} left out of training or validation, "
                 "because the other one chooses or tests"
             )
 
@@ -114,15 +116,17 @@ def refuse_overlap(model: Model, store: Store, task: str | None = None) -> None:
     records = rows[np.isin(store.hashes[rows], model.seen)]
     if len(records):
         raise WrongRequest(
-            f"{len(records):,} records of {store.name} (first: {store.records[records[0]]}) were among those the source "
-            f"model learned from; their figures would be too good. {way_out}"
+            f"{counted(len(records), 'record')} of {store.name} (first: {store.records[records[0]]}) "
+            f"{agreed(len(records), 'was', 'were')} among those the source model learned from; their figures would be too "
+            f"good. {way_out}"
         )
     known = rows[np.isin(store.patient_hashes(rows), model.seen_patients)]
     if len(known):
+        people = _patients(store, known)
         raise WrongRequest(
-            f"{_patients(store, known):,} patients of {store.name} (first: {store.patients[known[0]]}) were among those "
-            f"the source model learned from; their figures would be too good. {way_out} If they are other people, give "
-            "this collection another name."
+            f"{counted(people, 'patient')} of {store.name} (first: {store.patients[known[0]]}) "
+            f"{agreed(people, 'was', 'were')} among those the source model learned from; their figures would be too good. "
+            f"{way_out} If they are other people, give this collection another name."
         )
 
 

@@ -14,6 +14,7 @@ from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.files import remove_litter, write_text
 from ecgenough.locks import claimed
 from ecgenough.progress import say
+from ecgenough.sentences import agreed, counted
 from ecgenough.signals.store import Store
 from ecgenough.studies.cell_folders import CELLS, FAILED, lock_of, row_of, write_table
 from ecgenough.studies.cell_runs import ELSEWHERE, Outcome, Place, is_done
@@ -131,7 +132,7 @@ class _Progress:
         self.rows = {cell.fingerprint: row_of(place.out, cell) for cell in plan.cells}
         self.done = sum(is_done(cell, place.out) for cell in plan.cells)
         if self.done:
-            say(f"{self.done:,} of {len(self.cells):,} cells are done already.")
+            say(f"{self.done:,} of {counted(len(self.cells), 'cell')} {agreed(self.done, 'is', 'are')} done already.")
 
     def to_the_end(self) -> None:
         """Sources and what needs none of them first, then what is carried over."""
@@ -174,7 +175,7 @@ def failures(summary: Summary) -> EcgenoughError:
     """What to say of a study that has ended with failed cells."""
     first, reason = next(iter(summary.failed.items()))
     return EcgenoughError(
-        f"{len(summary.failed):,} of {summary.cells:,} cells failed, the first ({first}) because: {reason} "
+        f"{len(summary.failed):,} of {counted(summary.cells, 'cell')} failed, the first ({first}) because: {reason} "
         "The others are done; the same command tries the failed ones again."
     )
 

@@ -9,8 +9,9 @@ import pandas as pd
 from ecgenough.errors import EcgenoughError
 from ecgenough.files import write_text
 from ecgenough.progress import say
+from ecgenough.sentences import counted
 from ecgenough.studies.search import Search
-from ecgenough.studies.trials import REASON, counted, folder_number
+from ecgenough.studies.trials import REASON, folder_number, trials_that_count
 from ecgenough.studies.with_optuna import FrozenTrial, Study, TrialState, optuna
 
 ENOUGH = 20  # complete trials for importance, which compares the best tenth with all
@@ -24,7 +25,7 @@ _STATES = {
 
 def write_findings(study: Study, search: Search, out: Path) -> None:
     """Write trials.csv and, as soon as a trial is complete, best.yaml; importance.csv from ENOUGH complete ones on."""
-    trials = counted(study)
+    trials = trials_that_count(study)
     table = pd.DataFrame([_row(number, trial, search) for number, trial in enumerate(trials, 1)])
     table = table.astype({"epoch": "Int64"})  # empty where there is none
     write_text(out / "trials.csv", table.to_csv(index=False))
@@ -40,14 +41,14 @@ def write_findings(study: Study, search: Search, out: Path) -> None:
 
 def say_best(study: Study, search: Search, out: Path) -> None:
     """The best trial, in a sentence. Raises EcgenoughError where none is complete."""
-    trials = counted(study)
+    trials = trials_that_count(study)
     if not (out / "best.yaml").is_file():
         reasons = [str(trial.user_attrs[REASON]) for trial in trials if REASON in trial.user_attrs]
         why = f"The first failed: {reasons[0]}" if reasons else "All were given up early; try --pruner none."
-        raise EcgenoughError(f"none of the {len(trials)} trials in {out} is complete. {why}")
+        raise EcgenoughError(f"{out} has no complete trial among {len(trials)}. {why}")
     best, running = study.best_trial, sum(trial.state is TrialState.RUNNING for trial in trials)
     told = ", ".join(f"{key} {value}" for key, value in best.params.items())
-    say(f"\nthe best of {len(trials)} trials: {search.figure} {best.value:.4f} with {told}")
+    say(f"\nthe best of {counted(len(trials), 'trial')}: {search.figure} {best.value:.4f} with {told}")
     if running:
         say(f"{running} of them still run in other workers; the last of these writes the final tables.")
     say(
@@ -81,6 +82,6 @@ def _best(study: Study, search: Search, trials: int) -> str:
     best = study.best_trial
     recipe = search.space.recipe(search.recipe, best.params)
     return (
-        f"# The best of {trials} trials by {search.figure}: {best.value:.6g}, "
+        f"# The best of {counted(trials, 'trial')} by {search.figure}: {best.value:.6g}, "
         f"in trials/{folder_number(best):04d}.\n{recipe.to_yaml()}"
     )

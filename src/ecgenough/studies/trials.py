@@ -1,7 +1,7 @@
 """The trials of a search: which of them count, which were killed and are tried again, and how their values are drawn.
 
 A trial counts when it runs, is done, was pruned, or failed and says why. One that was killed, or that came too many,
-fails without a reason: for the search it never was. So the counted trials, in the order of their numbers, are those of
+fails without a reason: for the search it never was. So the trials_that_count trials, in the order of their numbers, are those of
 a search that nothing interrupted, and a trial's place among them decides what is drawn for it.
 """
 
@@ -37,14 +37,14 @@ def counts(trial: FrozenTrial) -> bool:
     return trial.state is not TrialState.WAITING
 
 
-def counted(study: Study) -> list[FrozenTrial]:
+def trials_that_count(study: Study) -> list[FrozenTrial]:
     """The trials that count, in order."""
     return [trial for trial in study.get_trials(deepcopy=False) if counts(trial)]
 
 
 def place(study: Study, number: int) -> int:
-    """How many counted trials have a lower number."""
-    return sum(trial.number < number for trial in counted(study))
+    """How many trials_that_count trials have a lower number."""
+    return sum(trial.number < number for trial in trials_that_count(study))
 
 
 def folder_number(trial: FrozenTrial | Trial) -> int:

@@ -36,11 +36,11 @@ from ecgenough.studies.trials import (
     RUNNING,
     SAMPLERS,
     ByPlace,
-    counted,
     draw,
     open_study,
     place,
     trial_folder,
+    trials_that_count,
     try_killed_again,
 )
 from ecgenough.studies.with_optuna import Study, Trial, optuna
@@ -87,7 +87,7 @@ def tune(
 def _work(study: Study, worker: "Worker") -> None:
     while True:
         try_killed_again(study, worker.out)
-        if len(counted(study)) >= worker.trials:
+        if len(trials_that_count(study)) >= worker.trials:
             return
         with ExitStack() as running:  # held until the storage knows how the trial ended
             study.optimize(partial(worker.try_one, running), n_trials=1, catch=(TrialFailed,))

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ecgenough.scoring.repeated import Interval
-from ecgenough.sentences import counted, listing, quoted
+from ecgenough.sentences import agreed, counted, listing, quoted
 from ecgenough.studies.analysis import BASELINE, MODES, Analysis, Standing
 from ecgenough.studies.contrasts import Comparison
 from ecgenough.studies.needs import more_ecgs
@@ -128,7 +128,9 @@ def _what(analysis: Analysis) -> str:
     question = analysis.question
     if len(question.titles) == 1:
         return question.titles[0]
-    return f"{question.task} ({len(question.classes)} classes)" if question.classes else question.task
+    return (
+        f"{question.task} ({counted(len(question.classes), 'class', 'classes')})" if question.classes else question.task
+    )
 
 
 def _area(analysis: Analysis) -> str:
@@ -220,7 +222,8 @@ def _cautions(analysis: Analysis) -> list[str]:
     if analysis.failed:
         said.append(f"{len(analysis.failed)} of {len(analysis.cells)} cells failed; their reasons are listed.")
     if waiting:
-        said.append(f"{waiting} of {len(analysis.cells)} cells have not run yet; the figures are not final.")
+        have = agreed(waiting, "has", "have")
+        said.append(f"{waiting} of {len(analysis.cells)} cells {have} not run yet; the figures are not final.")
     cut = [one.name for one in analysis.standings if any(cell.status != "done" for cell in one.arm.cells)]
     if cut:
         said.append(
@@ -228,9 +231,7 @@ def _cautions(analysis: Analysis) -> list[str]:
         )
     gone = sorted({arm.name for arm in question.incomplete} - {one.name for one in analysis.standings})
     if gone:
-        said.append(
-            f"{listing(map(quoted, gone))} {'has' if len(gone) == 1 else 'have'} no complete run and no figures."
-        )
+        said.append(f"{listing(map(quoted, gone))} {agreed(len(gone), 'has', 'have')} no complete run and no figures.")
     missing = [name for name in EXPECTED if not any(name in one.name for one in analysis.standings)]
     if missing and analysis.best_baseline and analysis.best_network:
         said.append(f"No figures of {listing(missing)}: the sober baselines are not all there.")
@@ -240,7 +241,8 @@ def _cautions(analysis: Analysis) -> list[str]:
         said.append(f"Few patients have {listing(few)}; intervals are wide, and a rough guide.")
     if question.left_out:
         said.append(
-            f"{question.left_out:,} test records are not among the answers of every arm and are left out of all."
+            f"{counted(question.left_out, 'test record')} {agreed(question.left_out, 'is', 'are')} not among the answers of "
+            f"every arm and {agreed(question.left_out, 'is', 'are')} left out of all."
         )
     if analysis.standings:
         said.append(f"Intervals cover {analysis.covers}.")
@@ -279,8 +281,8 @@ def p_words(p: float) -> str:
 
 
 def _lie(names: Sequence[str]) -> str:
-    return "lies" if len(names) == 1 else "lie"
+    return agreed(len(names), "lies", "lie")
 
 
 def _is(names: Sequence[str] | set[str]) -> str:
-    return "is" if len(names) == 1 else "are"
+    return agreed(len(names), "is", "are")
