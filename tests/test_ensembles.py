@@ -178,6 +178,18 @@ def test_its_explanation_adds_up_and_grad_cam_is_refused(members: dict[str, Mode
 
 
 @pytest.mark.usefixtures("saved")
+def test_carrying_it_over_by_its_name_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["ecgenough", "transfer", "one+two", "my.csv", "--out", "carried"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code
+    assert "an ensemble is not carried over" in capsys.readouterr().err
+    assert not Path("carried").exists()
+
+
+@pytest.mark.usefixtures("saved")
 def test_it_is_evaluated_by_its_name(
     stores: dict[str, Store], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tiny: Recipe
 ) -> None:

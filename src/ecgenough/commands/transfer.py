@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from ecgenough import ensembles
 from ecgenough.commands.arguments import (
     Changes,
     Dataset,
@@ -17,7 +18,6 @@ from ecgenough.commands.arguments import (
     Track,
 )
 from ecgenough.commands.choosing import chosen_recipe
-from ecgenough.model import Model
 from ecgenough.studies import runs
 from ecgenough.studies.beginning import check_out_of_run
 from ecgenough.studies.stores import open_target
@@ -41,7 +41,7 @@ def transfer(
 ) -> None:
     """Carry a trained model over to another data set or task."""
     chosen = chosen_recipe(recipe, [*([f"transfer.mode={mode}"] if mode else []), *(changes or ())], task)
-    chosen = runs.recipe_for_transfer(Model.load(model), chosen)
+    chosen = runs.recipe_for_transfer(ensembles.load(model), chosen)
     check_out_of_run(out, chosen)
     trackers = open_trackers(track or ())
     records = open_target(dataset, root, chosen.signal, folder=store)
