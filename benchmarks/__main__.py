@@ -113,7 +113,8 @@ def machine(device: str) -> str:
     named = [line.partition(":")[2].strip() for line in about.splitlines() if line.startswith("model name")]
     processor = named[0] if named else platform.processor() or platform.machine()
     gpu = f", {torch.cuda.get_device_name()}" if device == "cuda" else ""
-    return f"{CORES} cores of {processor}, {torch.get_num_threads()} threads in PyTorch{gpu}"
+    threads = torch.get_num_threads()
+    return f"{CORES} cores of {processor}, {threads} thread{'s' if threads > 1 else ''} in PyTorch{gpu}"
 
 
 def _arguments() -> argparse.Namespace:

@@ -222,7 +222,7 @@ def _files(folder: Path, stems: set[str]) -> dict[str, list[str]]:
         return states
     with os.scandir(folder) as entries:
         for entry in entries:
-            stem = _stem(entry.name)
+            stem = entry.name.rpartition(".")[0] or entry.name  # as _stem, ten thousands of times
             if stem in stems and entry.is_file():  # a link that leads nowhere is none
                 about = entry.stat()
                 states[stem].append(f"{entry.name}:{about.st_size}:{about.st_mtime_ns}")
