@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from shutil import disk_usage
+from typing import TypeVar
 
 import requests
 import urllib3
@@ -20,6 +21,8 @@ import urllib3
 from ecgenough.errors import EcgenoughError
 from ecgenough.fetching.listings import Remote
 from ecgenough.sentences import counted
+
+Got = TypeVar("Got")
 
 PIECE = 1 << 16
 WORTH_RESUMING = 1 << 20  # bytes; smaller files are simply started again
@@ -65,35 +68,39 @@ class Downloader:
     def download(self, remote: Remote, place: Path) -> None:
         """Bring `remote` to `place`. Raises Failed after the last attempt, Stopped when asked to, OSError of the disk."""
         place.parent.mkdir(parents=True, exist_ok=True)
-        for attempt in range(self.patience.attempts):
-            try:
-                return self._attempt(remote, place)
-            except Failed as failure:
-                if failure.final or attempt == self.patience.attempts - 1:
-                    raise
-                pause = max(failure.wait, self.patience.wait * 2**attempt)
-            if self.stop.wait(pause):
-                raise Stopped
-        raise Failed("no attempt was allowed", final=True)
+        self._patiently(lambda: self._attempt(remote, place))
 
     def text(self, address: str, most: int) -> str:
         """A text of at most `most` bytes, such as a listing. Raises EcgenoughError where it cannot be had."""
-        for attempt in range(self.patience.attempts):
+        try:
+            return self._patiently(lambda: self._content(address, most)).decode("utf-8")
+        except UnicodeDecodeError:
+            raise EcgenoughError(f"{address} is no text. Is the address right?") from None
+        except Failed as failure:
+            raise EcgenoughError(f"{address} cannot be had: {failure}.") from None
+
+    def _patiently(self, attempt: Callable[[], Got]) -> Got:
+        """What an attempt gives. Raises Failed after the last one, Stopped when asked to."""
+        number = 1
+        while True:
             try:
-                with self._asked(address, {}) as response:
-                    content = b""
-                    for piece in self._pieces(response):
-                        content += piece
-                        if len(content) > most:
-                            raise Failed(f"it is larger than {most:,} bytes", final=True)
-                    return content.decode("utf-8")
-            except UnicodeDecodeError:
-                raise EcgenoughError(f"{address} is no text.") from None
+                return attempt()
             except Failed as failure:
-                if failure.final or attempt == self.patience.attempts - 1:
-                    raise EcgenoughError(f"{address} cannot be had: {failure}.") from None
-                self.stop.wait(max(failure.wait, self.patience.wait * 2**attempt))
-        raise EcgenoughError(f"{address} was not asked for.")
+                if failure.final or number >= self.patience.attempts:
+                    raise
+                pause = max(failure.wait, self.patience.wait * 2 ** (number - 1))
+            if self.stop.wait(pause):
+                raise Stopped
+            number += 1
+
+    def _content(self, address: str, most: int) -> bytearray:
+        content = bytearray()  # which grows in place; a listing comes in thousands of pieces
+        with self._asked(address, {}) as response:
+            for piece in self._pieces(response):
+                content += piece
+                if len(content) > most:
+                    raise Failed(f"it is larger than {most:,} bytes", final=True)
+        return content
 
     def _attempt(self, remote: Remote, place: Path) -> None:
         part, version = place.with_name(f".{place.name}.part"), place.with_name(f".{place.name}.version")
