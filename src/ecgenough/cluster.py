@@ -29,8 +29,10 @@ def connect(address: str | None, cpus: int | None) -> None:
         _knock(address)
         ray().init(address=address, **quiet)
     except (OSError, OverflowError, ValueError, RuntimeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise WrongRequest(f"no Ray cluster answers at {address}: {reason}") from None
+        reason = " ".join(str(error).split())[:200].rstrip(".")
+        raise WrongRequest(
+            f"no Ray cluster answers at {address}: {reason}. Leave --address out to have one started here."
+        ) from None
 
 
 def _knock(address: str) -> None:

@@ -88,7 +88,9 @@ class EcgAnswer(BaseModel):
     age: float | None
     sex: str | None
     recorded: str | None
-    measurements: dict[str, float | None] = Field(description="Computed: rate (bpm), intervals (ms), axis (degrees).")
+    measurements: dict[str, float | None] = Field(
+        description="Computed: rate (bpm), share of odd beats, intervals (ms), axis (degrees), height of P (mV)."
+    )
     beats: list[float] = Field(description="Computed: R peaks, in seconds.")
 
     @classmethod
