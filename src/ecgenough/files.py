@@ -48,13 +48,13 @@ def _alive(process: int) -> bool:
     return True
 
 
-def sync_folder(path: Path) -> None:
-    """Bring a folder's list of files to the disk, so that a renamed file stays renamed."""
-    folder = os.open(path, os.O_RDONLY)
+def sync(path: Path) -> None:
+    """Bring a file's content, or a folder's list of files, to the disk, so that what is renamed after it is whole."""
+    opened = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -117,7 +117,7 @@ def half_a_write_then_die(descriptor: int, rows: memoryview, offset: int, real: 
         ("ecgenough.signals.preparation", "write_text", die),
         ("pathlib.Path", "rename", die),
         ("pathlib.Path", "replace", die),
-        ("ecgenough.signals.preparation", "sync_folder", die),
+        ("ecgenough.signals.preparation", "sync", die),
     ],
 )
 def test_killed_at_this_very_step_it_ends_in_the_same_bytes(

@@ -14,7 +14,7 @@ import numpy as np
 
 from ecgenough.datasets.table import Dataset
 from ecgenough.errors import EcgenoughError, Obstacle, WrongRequest
-from ecgenough.files import sync_folder, write_text, written_aside
+from ecgenough.files import sync, write_text, written_aside
 from ecgenough.locks import alone
 from ecgenough.progress import say
 from ecgenough.recipe import Signal, fingerprint
@@ -109,7 +109,7 @@ class Plan:
             self.describe(self.part, outcome)
         (self.part / JOURNAL).unlink(missing_ok=True)
         self.part.rename(self.path)
-        sync_folder(self.path.parent)
+        sync(self.path.parent)
 
     def _refuse_changed(self, outcome: Outcome) -> None:
         """Raise Obstacle where the store would lack or mistake a record whose file changed while it was being made.

@@ -19,7 +19,7 @@ from typing import Any
 import pandas as pd
 
 from ecgenough.errors import EcgenoughError
-from ecgenough.files import csv_text, sync_folder, write_text
+from ecgenough.files import csv_text, sync, write_text
 from ecgenough.signals.store import Store
 from ecgenough.studies.plan import Cell
 
@@ -109,9 +109,10 @@ def finish_cell(out: Path, cell: Cell, kept: Iterable[Path], card: Mapping[str, 
         copied = shutil.copytree if path.is_dir() else shutil.copyfile
         copied(path, aside / path.name)
     write_text(aside / CARD, json.dumps({**planned_row(cell), "status": DONE, **card}, indent=2) + "\n")
-    sync_folder(aside)
+    for path in (*aside.rglob("*"), aside):
+        sync(path)
     aside.replace(finished_folder(out, cell.fingerprint))
-    sync_folder(out / CELLS)
+    sync(out / CELLS)
     shutil.rmtree(folder, ignore_errors=True)
 
 
