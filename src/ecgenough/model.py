@@ -29,7 +29,7 @@ from ecgenough.prediction import Prediction, check_no_nan
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
 from ecgenough.scoring.calibration import Calibration
-from ecgenough.signals.batches import evaluation_crops
+from ecgenough.signals.crops import evaluation_crops
 from ecgenough.signals.limits import limits
 from ecgenough.signals.normalisation import Normaliser
 from ecgenough.signals.plausibility import notes

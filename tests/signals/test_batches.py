@@ -14,7 +14,8 @@ from ecgenough.datasets.table import Task
 from ecgenough.errors import WrongRequest
 from ecgenough.recipe import Recipe
 from ecgenough.signals import batches as module
-from ecgenough.signals.batches import Batch, Batches, evaluation_crops, sampled, training_parts
+from ecgenough.signals.batches import Batch, Batches, sampled, training_parts
+from ecgenough.signals.crops import evaluation_crops
 from ecgenough.signals.normalisation import Normaliser, fit_normaliser
 from ecgenough.signals.store import Store
 

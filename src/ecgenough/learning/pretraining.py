@@ -17,7 +17,8 @@ from ecgenough.learning.step import Row
 from ecgenough.model import PRETRAINED
 from ecgenough.recipe import Augmentation, Contrastive, Crop, Pretraining, Recipe
 from ecgenough.signals.augmentation import Augmenter
-from ecgenough.signals.batches import Batch, Batches, Share, crop_samples
+from ecgenough.signals.batches import Batch, Batches, Share
+from ecgenough.signals.crops import crop_samples
 from ecgenough.signals.normalisation import Normaliser
 from ecgenough.signals.store import Store
 

@@ -23,8 +23,8 @@ from ecgenough.model import Model
 from ecgenough.networks.contract import Network
 from ecgenough.networks.ensemble import Ensemble
 from ecgenough.serving.pieces import PIECES, pieces_of, without_waves
-from ecgenough.signals.batches import evaluation_crops, evaluation_starts
 from ecgenough.signals.conditioning import condition
+from ecgenough.signals.crops import evaluation_crops, evaluation_starts
 from ecgenough.signals.store import MICROVOLTS, to_microvolts
 
 Floats = NDArray[np.float64]

@@ -19,8 +19,8 @@ from ecgenough.recipe import Signal
 from ecgenough.scoring.calibration import NEAREST_TO_CERTAIN, Calibration
 from ecgenough.serving.fourier import FixedStateSpace
 from ecgenough.serving.zero_phase import torch_filter
-from ecgenough.signals.batches import crop_samples, evaluation_starts
 from ecgenough.signals.conditioning import MARGIN, samples_of
+from ecgenough.signals.crops import crop_samples, evaluation_starts
 from ecgenough.signals.normalisation import Normaliser
 from ecgenough.signals.store import LARGEST, MICROVOLTS
 
@@ -64,7 +64,7 @@ class RawEcgNetwork(nn.Module):
         return padded[..., : self.samples], signal
 
     def _crops(self, ecg: Tensor, signal: Tensor) -> tuple[Tensor, Tensor]:
-        """`[batch, crops, leads, length]` and its mask `[batch, crops, 1, length]`: `batches.evaluation_crops`."""
+        """`[batch, crops, leads, length]` and its mask `[batch, crops, 1, length]`: `crops.evaluation_crops`."""
         if self.length == self.samples:
             return ecg[:, None], signal.expand(ecg.shape[0], 1, 1, -1)
         spare = (signal.sum(dtype=torch.int64) - self.length).clamp(min=0)

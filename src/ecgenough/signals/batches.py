@@ -7,11 +7,8 @@ devices sees the same.
 """
 
 import hashlib
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import torch
@@ -22,10 +19,10 @@ from ecgenough.datasets.joint import columns_by_task
 from ecgenough.errors import WrongRequest
 from ecgenough.recipe import Recipe
 from ecgenough.signals.augmentation import Augmenter, share_of
+from ecgenough.signals.crops import crop_samples, evaluation_crops
 from ecgenough.signals.normalisation import Normaliser
-from ecgenough.signals.store import MICROVOLTS, Store, forget_pages
-
-Rows = NDArray[np.int64]
+from ecgenough.signals.placement import Resident, Rows, Signals, Streamed, fits, slices
+from ecgenough.signals.store import MICROVOLTS, Store
 
 
 @dataclass(frozen=True)
@@ -154,7 +151,7 @@ class Batches:
 
     def evaluation(self, batch: int = 256) -> Iterator[Batch]:
         """Every row once and in order, nothing drawn, with hard labels; see `evaluation_crops`."""
-        own = [self._share(part) for part in _slices(len(self), batch)]
+        own = [self._share(part) for part in slices(len(self), batch)]
         own = [mine for mine in own if mine.stop > mine.start]
         order = np.arange(len(self))
         valid = torch.from_numpy(self._valid).to(self.device)
@@ -172,43 +169,12 @@ class Batches:
         return slice(part.start + size * self.rank // self.world, part.start + size * (self.rank + 1) // self.world)
 
 
-def evaluation_crops(ecg: Tensor, valid: Tensor, recipe: Recipe, normaliser: Normaliser) -> Tensor:
-    """Conditioned ECGs in mV `[batch, leads, samples]` -> what a network is shown: `[batch, crops, leads, samples]`.
-
-    `valid` `[batch]` says how many samples are signal. One crop from the centre of the signal, or `crop.crops` evenly
-    spaced from its start to its end; where the crop is all that is conditioned, one. A signal shorter than the crop
-    comes with padding.
-    """
-    length = crop_samples(recipe, ecg.shape[-1])
-    if length == ecg.shape[-1]:
-        starts = torch.zeros_like(valid)[:, None]
-        crops = ecg[:, None]
-    else:
-        starts = evaluation_starts((valid - length).clamp(min=0), recipe)
-        record = torch.arange(len(ecg), device=ecg.device)[:, None]
-        crops = ecg.unfold(-1, length, 1)[record, :, starts]
-    mask = torch.arange(length, device=ecg.device) < (valid[:, None] - starts)[..., None, None]
-    normalised: Tensor = normaliser(crops.flatten(0, 1), mask.flatten(0, 1))
-    return normalised.view(crops.shape)
-
-
-def crop_samples(recipe: Recipe, samples: int) -> int:
-    """How many of the conditioned `samples` a network sees. Raises WrongRequest where the crop is longer than these."""
-    if recipe.crop.seconds is None:
-        return samples
-    length = round(recipe.crop.seconds * recipe.signal.rate)
-    if not 1 <= length <= samples:
-        has = f"{samples / recipe.signal.rate:g} s at {recipe.signal.rate:g} Hz"
-        raise WrongRequest(f"crop.seconds of {recipe.crop.seconds:g} does not fit: records are conditioned to {has}.")
-    return length
-
-
 def training_parts(records: int, batch: int) -> list[slice]:
     """An epoch's batches. A last one of a single record, or below an eighth of a batch, joins the one before it.
 
     So batch norm never sees one record alone, nor, on up to batch / 16 devices, does any device.
     """
-    parts = _slices(records, batch)
+    parts = slices(records, batch)
     if len(parts) > 1 and parts[-1].stop - parts[-1].start < min(batch, max(2, batch / 8)):
         parts[-2:] = [slice(parts[-2].start, parts[-1].stop)]
     return parts
@@ -234,101 +200,6 @@ def sampled(how: str, random: np.random.Generator, labels: NDArray[np.float32], 
     return random.choice(len(labels), size=len(labels), p=weights / weights.sum())
 
 
-# --- where the signals are -----------------------------------------------------------------------------------------
-
-
-class Signals(Protocol):
-    """Gives int16 counts `[records, leads, length]` on the device: crops of records, each from its start."""
-
-    placement: str
-
-    def read(self, order: Rows, starts: Rows, parts: Sequence[slice], length: int) -> Iterator[tuple[Tensor, ...]]:
-        """For each part of `order` what has to be brought to the device; nothing where the signals are there."""
-
-    def crops(self, at: Tensor, since: Tensor, length: int, read: Sequence[Tensor]) -> Tensor:
-        """The crops of the records at `at` `[records]`, each from its start in `since`; `read` was brought for them."""
-
-
-class Resident:
-    """All signals of the rows, on the device, as the int16 they are stored in."""
-
-    def __init__(self, store: Store, rows: Rows, device: torch.device) -> None:
-        self._counts = torch.empty((len(rows), *store.signals.shape[1:]), dtype=torch.int16, device=device)
-        for part in _slices(len(rows), 1024):
-            self._counts[part] = torch.from_numpy(store.read(rows[part])).to(device)
-        self._lead = torch.arange(self._counts.shape[1], device=device)
-        self.placement = f"{len(rows):,} records ({_size(self._counts.nbytes)}) held on {device}"
-
-    def read(self, order: Rows, starts: Rows, parts: Sequence[slice], length: int) -> Iterator[tuple[Tensor, ...]]:  # noqa: ARG002
-        yield from [()] * len(parts)
-
-    def crops(self, at: Tensor, since: Tensor, length: int, read: Sequence[Tensor]) -> Tensor:  # noqa: ARG002
-        if length == self._counts.shape[-1]:
-            return self._counts.index_select(0, at)
-        return self._counts.unfold(-1, length, 1)[at[:, None], self._lead, since[:, None]]
-
-
-class Streamed:
-    """Signals read from the store's file by a thread, two batches ahead; memory does not grow with the file."""
-
-    def __init__(self, store: Store, rows: Rows, device: torch.device) -> None:
-        self._store, self._rows, self._device = store, rows, device
-        size = _size(len(rows) * _record_bytes(store))
-        self.placement = f"{len(rows):,} records ({size}) read from {store.path} as they are needed"
-
-    def crops(self, at: Tensor, since: Tensor, length: int, read: Sequence[Tensor]) -> Tensor:  # noqa: ARG002
-        return read[0]
-
-    def read(self, order: Rows, starts: Rows, parts: Sequence[slice], length: int) -> Iterator[tuple[Tensor, ...]]:
-        with ThreadPoolExecutor(1, thread_name_prefix="batches") as reader:
-            waiting: deque[Future[Tensor]] = deque()
-            for part in parts:
-                waiting.append(reader.submit(self._crops, self._rows[order[part]], starts[part], length))
-                if len(waiting) > 2:
-                    yield self._moved(waiting.popleft())
-            while waiting:
-                yield self._moved(waiting.popleft())
-
-    def _crops(self, rows: Rows, starts: Rows, length: int) -> Tensor:
-        signals = self._store.signals
-        if length == signals.shape[-1]:
-            counts = self._store.read(rows)
-        else:
-            self._store.check(rows)
-            windows = np.lib.stride_tricks.sliding_window_view(np.asarray(signals), length, axis=-1)
-            counts = windows[rows[:, None], np.arange(windows.shape[1]), starts[:, None]]
-            forget_pages(signals)
-        crops = torch.from_numpy(counts)
-        return crops.pin_memory() if self._device.type == "cuda" else crops
-
-    def _moved(self, crops: "Future[Tensor]") -> tuple[Tensor]:
-        return (crops.result().to(self._device, non_blocking=True),)
-
-
-def fits(store: Store, rows: Rows, device: torch.device) -> bool:
-    """Whether the signals of the rows should live on the device: within half of a GPU's free memory.
-
-    Not on the CPU, where the file's pages in the system's cache are read as fast as a copy (0.5 ms a batch of 128 x 12
-    x 1000).
-    """
-    if device.type != "cuda":
-        return False
-    free, _ = torch.cuda.mem_get_info(device)
-    return len(rows) * _record_bytes(store) <= free / 2
-
-
-def _record_bytes(store: Store) -> int:
-    leads, samples = store.signals.shape[1:]
-    return int(leads) * int(samples) * 2
-
-
-def _size(number: int) -> str:
-    return f"{number / 1e9:.1f} GB" if number >= 1e9 else f"{number / 1e6:.0f} MB"
-
-
-# --- what is shown -------------------------------------------------------------------------------------------------
-
-
 def _check_fit(store: Store, recipe: Recipe) -> None:
     asked, there = recipe.signal, store.signal
     for key in type(asked).model_fields:
@@ -346,15 +217,3 @@ def label_targets(store: Store, rows: Rows, task: str, recipe: Recipe) -> NDArra
     if truth.likelihoods is None:
         raise WrongRequest(f'labels "likelihood": task {task} of {store.name} states none. Use labels: hard.')
     return np.asarray(truth.likelihoods[rows], dtype=np.float32)
-
-
-def evaluation_starts(spare: Tensor, recipe: Recipe) -> Tensor:
-    """First samples `[batch, crops]` of the crops, where `spare` `[batch]` samples of signal do not fit into one."""
-    crops = recipe.crop.crops
-    if recipe.crop.evaluation == "centre" or crops == 1:
-        return (spare // 2)[:, None]
-    return spare[:, None] * torch.arange(crops, device=spare.device) // (crops - 1)
-
-
-def _slices(records: int, batch: int) -> list[slice]:
-    return [slice(start, min(start + batch, records)) for start in range(0, records, batch)]

@@ -18,7 +18,7 @@ from ecgenough.learning.watching import Watcher
 from ecgenough.locks import claimed
 from ecgenough.model import Model
 from ecgenough.networks.contract import parameter_count
-from ecgenough.signals.batches import crop_samples
+from ecgenough.signals.crops import crop_samples
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
 from ecgenough.studies.baseline_runs import CARD as BASELINE_CARD

@@ -10,8 +10,8 @@ from ecgenough import networks
 from ecgenough.learning.transfer import Adaptation
 from ecgenough.networks.contract import Network
 from ecgenough.recipe import Recipe, Transfer
-from ecgenough.signals.batches import crop_samples
 from ecgenough.signals.conditioning import samples_of
+from ecgenough.signals.crops import crop_samples
 from ecgenough.studies.plan import BASELINE, Cell, Plan, Pretraining
 
 BATCH = 16  # records a timed step shows

@@ -21,8 +21,8 @@ from ecgenough.complaints import first_complaint
 from ecgenough.errors import WrongRequest
 from ecgenough.recipe import Recipe, Section
 from ecgenough.settings import read_mapping, read_settings, shipped_names
-from ecgenough.signals.batches import crop_samples
 from ecgenough.signals.conditioning import check_settings, samples_of
+from ecgenough.signals.crops import crop_samples
 
 Plain = bool | int | float | str | None
 
