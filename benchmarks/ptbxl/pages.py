@@ -9,6 +9,7 @@ import numpy as np
 from benchmarks.ptbxl.figures import FEWEST, PARTS, Measured, by_group, calibration
 from benchmarks.ptbxl.published import MACRO_AUC, NETWORKS
 from benchmarks.ptbxl.twins import Twins
+from ecgenough.ensembles import JOINED
 from ecgenough.model import Model
 from ecgenough.networks.contract import parameter_count
 from ecgenough.studies.outcome import interval_text
@@ -73,15 +74,16 @@ python -m benchmarks.ptbxl train NAME --data data/ptb-xl --out runs/NAME
 python -m benchmarks.ptbxl install NAME runs/NAME --data data/ptb-xl --twins data/ptb-xl-500hz
 ```
 
-The first trains a shipped model (`ptbxl-base`, `ptbxl-small`) by the recipe of its name in `src/ecgenough/recipes/`, and
-goes on where it was if it is stopped; `ptbxl-small` learns from `ptbxl-base`, so it comes second. The second command puts
-it into the package with its model card and writes this page; `--twins` is a folder of PTB-XL with `records500`.
-With a GPU, `python -m benchmarks.ptbxl leaderboard ptbxl-base --data data/ptb-xl --out runs/board --confirm as-shipped` trains
-five members, averages them, teaches one network by them and repeats the recipe on folds 1-8 in turn.
+The first trains a model of the package by the recipe of its name in `src/ecgenough/recipes/`, and goes on where it was if
+it is stopped. Their order is `ptbxl-teacher`, `ptbxl-small`, `ptbxl-base`: each learns from those before it, which come with
+the package, so that any one can be trained alone. The second command puts it into the package with its model card and writes
+this page; `--twins` is a folder of PTB-XL with `records500`.
+With a GPU, `python -m benchmarks.ptbxl leaderboard ptbxl-teacher --data data/ptb-xl --out runs/board --confirm as-shipped`
+trains five members, joins them, teaches one network by them and repeats the recipe on folds 1-8 in turn.
 [searches.md](searches.md) tells what was tried before these recipes stood; `results/` has each training's log.
 
-Macro AUC at 100 Hz; "their mean" is that of the mean of our models' probabilities. Ours: fold {fold}, which also chose the
-epoch, with 95% intervals over patients. Published: fold 10, from Strodthoff et al. 2021
+Macro AUC at 100 Hz; "joined" is {joined}, the mean of their log-odds. Ours: fold {fold}, which
+also chose the epoch, with 95% intervals over patients. Published: fold 10, from Strodthoff et al. 2021
 (doi:10.1109/JBHI.2020.3022989). Different folds: read them side by side, not as a ranking.
 
 {table}
@@ -121,7 +123,8 @@ def card(
 
 def table(models: Mapping[str, Mapping[str, Mapping[str, Any]]], fold: int) -> str:
     """Macro AUCs of each model's tasks, {model: {task: {"value", "low", "high"}}}, beside the published ones."""
-    heads = ["task", *models, *NETWORKS]
+    heads = ["task", *("joined" if JOINED in name else name for name in models), *NETWORKS]
+    joined = " and ".join(f"`{name}`" for name in models if JOINED in name) or "several models"
     rows = [
         [
             task,
@@ -131,7 +134,7 @@ def table(models: Mapping[str, Mapping[str, Mapping[str, Any]]], fold: int) -> s
         for task, published in MACRO_AUC.items()
         if all(task in figures for figures in models.values())
     ]
-    return TABLE.format(fold=fold, table="\n".join(_row(row) for row in [heads, ["---"] * len(heads), *rows]))
+    return TABLE.format(fold=fold, joined=joined, table="\n".join(_row(row) for row in [heads, ["---"] * len(heads), *rows]))
 
 
 def calibration_table(tasks: Mapping[str, Measured]) -> str:
@@ -149,7 +152,9 @@ def _taught(model: Model) -> str:
     settings = model.recipe.distillation
     if settings is None:
         return ""
-    return f"Taught by {' and '.join(settings.teachers)}, whose answers are {settings.weight:.0%} of each target. "
+    *others, last = settings.teachers
+    named = f"{', '.join(others)} and {last}" if others else last
+    return f"Taught by {named}, whose answers are {settings.weight:.0%} of each target. "
 
 
 def _figures(task: str, measured: Measured) -> str:
