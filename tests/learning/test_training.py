@@ -14,7 +14,7 @@ from torch import nn
 
 from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.learning.step import Average
-from ecgenough.learning.training import open_fabric, read_checkpoint, write_checkpoint
+from ecgenough.learning.training import open_fabric
 from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
@@ -47,19 +47,6 @@ def test_statistics_of_batch_norm_are_averaged_with_the_weights() -> None:
     average.update()
     assert average.module.running_mean.item() == pytest.approx(0.1 * 0.2)  # type: ignore[operator, union-attr]
     assert average.module.num_batches_tracked == 1
-
-
-def test_an_unreadable_checkpoint_is_named(tmp_path: Path) -> None:
-    (tmp_path / "checkpoint.pt").write_bytes(b"not a checkpoint")
-    with pytest.raises(EcgenoughError, match=r"checkpoint\.pt cannot be read"):
-        read_checkpoint(tmp_path, "me")
-
-
-def test_a_checkpoint_of_another_recipe_is_refused(tmp_path: Path) -> None:
-    write_checkpoint(tmp_path, "one", {"progress": {"epoch": 1}})
-    assert read_checkpoint(tmp_path, "one") == {"progress": {"epoch": 1}}
-    with pytest.raises(WrongRequest, match="another recipe or other data"):
-        read_checkpoint(tmp_path, "other")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

@@ -1,11 +1,10 @@
-"""The one training loop, and the checkpoints from which an interrupted run continues to the same result."""
+"""The one training loop."""
 
 import hashlib
-import io
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -15,7 +14,8 @@ from lightning_fabric import Fabric
 from torch import Tensor, nn
 
 from ecgenough.errors import EcgenoughError, WrongRequest
-from ecgenough.files import csv_text, write_text, written_aside
+from ecgenough.files import csv_text, write_text
+from ecgenough.learning.checkpoints import CHECKPOINT, read_checkpoint, write_checkpoint
 from ecgenough.learning.evaluation import answer, validation_figures
 from ecgenough.learning.losses import LossFunction
 from ecgenough.learning.rates import rate_factor
@@ -146,7 +146,7 @@ def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric, watche
         module.load_state_dict(checkpoint["network"])
         average.module.load_state_dict(checkpoint["average"])
         restore_optimizer(optimizer, checkpoint["optimizer"])
-        say(f"going on after epoch {progress.epoch} of {training.epochs} from {folder / 'checkpoint.pt'}")
+        say(f"going on after epoch {progress.epoch} of {training.epochs} from {folder / CHECKPOINT}")
     watchers = watchers if fabric.is_global_zero else ()
     _tell(watchers, progress.log)
     step: Step | None = None
@@ -204,30 +204,6 @@ def train_epoch(step: Step, progress: Progress) -> Row:
         "train_loss": mean,
         "learning_rate": max(rate * group["factor"] for group in step.optimizer.param_groups),
     }
-
-
-def write_checkpoint(folder: Path, identity: str, state: Mapping[str, Any]) -> None:
-    """Write everything a killed run needs to `folder/checkpoint.pt`, whole or not at all."""
-    content = io.BytesIO()  # PyTorch's own writer hides a full disk behind an internal error
-    torch.save({"identity": identity, **state}, content)
-    with written_aside(folder / "checkpoint.pt") as aside:
-        aside.write_bytes(content.getbuffer())
-
-
-def read_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
-    """The checkpoint in `folder`, None where there is none. Raises WrongRequest for one of another recipe or data."""
-    path = folder / "checkpoint.pt"
-    if not path.exists():
-        return None
-    try:
-        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise EcgenoughError(
-            f"{path} cannot be read ({type(error).__name__}); delete it to train from the start."
-        ) from None
-    if state.pop("identity") != identity:
-        raise WrongRequest(f"{path} is of another recipe or other data. Choose another --out, or delete that folder.")
-    return state
 
 
 def log_text(log: list[Row]) -> str:

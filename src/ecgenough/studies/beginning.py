@@ -5,12 +5,13 @@ from pathlib import Path
 
 from ecgenough.errors import WrongRequest
 from ecgenough.files import remove_litter, write_text
+from ecgenough.learning.checkpoints import CHECKPOINT
 from ecgenough.model import Model, weights_digest
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
 
-RECIPE, CHECKPOINT, BASELINE = "recipe.yaml", "checkpoint.pt", "baseline.json"
+RECIPE, BASELINE = "recipe.yaml", "baseline.json"
 
 
 def check_out(out: Path) -> None:

@@ -9,6 +9,7 @@ import torch
 
 from ecgenough.datasets.joint import columns_by_task
 from ecgenough.files import write_text
+from ecgenough.learning.checkpoints import CHECKPOINT
 from ecgenough.learning.evaluation import Answers, answer
 from ecgenough.learning.losses import build_loss
 from ecgenough.learning.training import Progress, Splits, fit
@@ -16,7 +17,7 @@ from ecgenough.learning.watching import Beginning, Watcher, watched
 from ecgenough.model import Model
 from ecgenough.networks.contract import Network, parameter_count
 from ecgenough.progress import say
-from ecgenough.studies.beginning import CHECKPOINT, RECIPE, begin
+from ecgenough.studies.beginning import RECIPE, begin
 from ecgenough.studies.deciding import decide
 from ecgenough.studies.environment import environment
 from ecgenough.studies.folders import data_flow, write_data_flow, write_evaluation

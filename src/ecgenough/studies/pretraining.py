@@ -7,6 +7,7 @@ import torch
 
 from ecgenough import networks
 from ecgenough.files import write_text
+from ecgenough.learning.checkpoints import CHECKPOINT
 from ecgenough.learning.objectives import build_objective
 from ecgenough.learning.pretraining import SelfSupervised, check_pretraining, without_labels
 from ecgenough.learning.training import learn, open_fabric
@@ -17,7 +18,7 @@ from ecgenough.recipe import Recipe
 from ecgenough.scoring.calibration import Calibration
 from ecgenough.signals.normalisation import fit_normaliser
 from ecgenough.signals.store import Store
-from ecgenough.studies.beginning import CHECKPOINT, RECIPE, begin, finished
+from ecgenough.studies.beginning import RECIPE, begin, finished
 from ecgenough.studies.folders import write_data_flow
 from ecgenough.studies.one_run import Run
 from ecgenough.studies.outcome import origin

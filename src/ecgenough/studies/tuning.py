@@ -17,6 +17,7 @@ import numpy as np
 
 from ecgenough.errors import EcgenoughError, Obstacle, WrongRequest
 from ecgenough.files import remove_litter, write_text
+from ecgenough.learning.checkpoints import CHECKPOINT
 from ecgenough.learning.watching import Beginning, Figures, Watcher
 from ecgenough.locks import held
 from ecgenough.model import Model
@@ -134,7 +135,7 @@ class Worker:
             trial.set_user_attr("seconds", round(time.monotonic() - started, 1))
             return self._judged(trial, folder)
         except optuna.TrialPruned:
-            (folder / "checkpoint.pt").unlink(missing_ok=True)
+            (folder / CHECKPOINT).unlink(missing_ok=True)
             raise
         except Obstacle:  # no fault of this recipe: the search ends, and goes on once it is out of the way
             raise
@@ -142,7 +143,7 @@ class Worker:
             reason = " ".join(str(error).split())[:300]
             trial.set_user_attr(REASON, reason)
             say(f"this trial has failed, the search goes on: {reason}")
-            (folder / "checkpoint.pt").unlink(missing_ok=True)
+            (folder / CHECKPOINT).unlink(missing_ok=True)
             raise TrialFailed from error
 
     def _judged(self, trial: Trial, folder: Path) -> float:
