@@ -13,9 +13,9 @@ from pydantic_core import PydanticUndefined
 
 from ecgenough import recipe
 from ecgenough.recipe import Recipe, Section
+from ecgenough.recipe.changes import CHOICES
 
 _PLAIN = {float: "number", int: "whole number", bool: "true or false", str: "text", Any: "anything"}
-_CHOICES = ("kind", "objective")  # keys whose one value says which section it is
 _BOUNDS = {
     "Gt": "above",
     "Ge": "from",
@@ -39,7 +39,7 @@ def keys(model: type[Section] = Recipe, prefix: str = "", kind: str = "") -> Ite
     """Every key of a recipe, sections before what stands in them."""
     told = descriptions()[model.__name__]
     for name, field in model.model_fields.items():
-        if name in _CHOICES and len(get_args(field.annotation)) == 1:
+        if name in CHOICES and len(get_args(field.annotation)) == 1:
             continue
         inner = sections(_whole(field))
         unit = next((each for each in _metadata(_whole(field)) if isinstance(each, str)), "")
@@ -68,7 +68,7 @@ def _section_parts(found: Sequence[type[Section]], prefix: str) -> Iterator[str]
     """Tables of the sections that may stand at a key, each kind under its own heading."""
     for section in found:
         if len(found) > 1:
-            choice = next(name for name in _CHOICES if name in section.model_fields)
+            choice = next(name for name in CHOICES if name in section.model_fields)
             yield f"### {prefix}{choice}: {kind_of(section)}"
         yield inspect.getdoc(section) or ""
         own = [key for key in keys(section, prefix) if "." not in key.name.removeprefix(prefix)]
@@ -86,7 +86,7 @@ def _table(rows: Sequence[Key]) -> str:
 
 def kind_of(section: type[Section]) -> str:
     """The value of `kind` or `objective` that asks for this section."""
-    choices = [field for name, field in section.model_fields.items() if name in _CHOICES]
+    choices = [field for name, field in section.model_fields.items() if name in CHOICES]
     return str(choices[0].default) if choices else ""
 
 

@@ -15,7 +15,7 @@ from ecgenough.learning.watching import Beginning, Figures, watched
 from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs, tracking
-from ecgenough.studies.tracking import Beside, final, flat, open_trackers
+from ecgenough.studies.tracking import Beside, as_texts, final, open_trackers
 
 
 class Listener:
@@ -133,7 +133,7 @@ def test_names_are_checked_before_the_work(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_recipe_flattens_to_the_keys_that_set_takes(quick: Recipe) -> None:
-    keys = flat(quick)
+    keys = as_texts(quick)
     assert keys["network.options.width"] == "4"
     assert keys["training.epochs"] == "2"
     assert keys["signal.leads"].startswith('["I", "II"')

@@ -1,5 +1,6 @@
-"""Changes of plain settings, `key=value` each, before they are validated."""
+"""Plain settings by their keys, such as training.epochs: changes of them, `key=value` each, and all of them in one row."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from ecgenough.errors import WrongRequest, quoted
@@ -11,6 +12,14 @@ CHOICES = ("kind", "objective")  # keys whose value says which other keys there 
 def change_setting(settings: dict[str, Any], change: str, what: str = "recipe") -> None:
     """Put a `key=value` change into plain settings. Raises WrongRequest for one that is none of `what`."""
     put(settings, *parsed(change), what)
+
+
+def flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Plain settings by keys such as "training.epochs"; a section without keys is a value."""
+    found: dict[str, Any] = {}
+    for key, value in settings.items():
+        found |= flat(value, f"{above}{key}.") if isinstance(value, Mapping) and value else {f"{above}{key}": value}
+    return found
 
 
 def parsed(change: str) -> tuple[str, Any]:

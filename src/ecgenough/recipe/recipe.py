@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from ecgenough.complaints import first_complaint
 from ecgenough.errors import WrongRequest
 from ecgenough.recipe.augmentation import Augmentation
-from ecgenough.recipe.changes import parsed, put
+from ecgenough.recipe.changes import flat, parsed, put
 from ecgenough.recipe.learning import (
     Bce,
     Distillation,
@@ -102,6 +102,10 @@ class Recipe(Section):
         for key, value in values:
             put(settings, key, value)
         return self.of(settings)
+
+    def flat(self) -> dict[str, Any]:
+        """Every value by its key in full, such as "optimizer.learning_rate"."""
+        return flat(self.model_dump(mode="json"))
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that differ whenever any value does."""

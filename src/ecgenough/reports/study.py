@@ -17,7 +17,7 @@ from ecgenough.reports.study_curves import Leader, band_figures, calibration_fig
 from ecgenough.reports.study_facts import design, is_simulated, tripod_answers
 from ecgenough.reports.study_figures import cost_figures, differences_figure, growth_figure, heat_figure
 from ecgenough.reports.tripod import CITATION, Item, checklist
-from ecgenough.reports.words import CITATIONS
+from ecgenough.reports.words import ARE_SIMULATED, CITATIONS
 from ecgenough.scoring.intervals import RESAMPLES
 from ecgenough.scoring.repeated import AUC
 from ecgenough.studies.analysis import BASELINE, BEST, MODES, Analysis, analyse
@@ -31,7 +31,6 @@ MAKERS: tuple[Callable[[Analysis], Table], ...] = (
     study_tables.learning_curve_table, study_tables.subgroups_table, study_tables.cost_table,
     study_tables.positives_table, study_tables.failed_table,
 )  # fmt: skip
-SIMULATED = "The ECGs are simulated. How well they are read says nothing about patients."
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def _report(
 
 def _part(results: Results, key: str, analysis: Analysis, verdict: Verdict, tables: dict[str, Table]) -> Part:
     question, drawn = analysis.question, leaders(analysis)
-    simulated = (SIMULATED,) if is_simulated(results, question.target) else ()
+    simulated = (ARE_SIMULATED,) if is_simulated(results, question.target) else ()
     return Part(
         key=key,
         heading=": ".join(dict.fromkeys((question.target, question.task))),

@@ -167,17 +167,10 @@ def _aligned(run: Run) -> tuple[Scored, list[str]]:
 
 def recipe_differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:
     """The recipe keys whose values differ, with the value of each run that has a recipe."""
-    flat = [_flat(run.method.model_dump(mode="json")) for run in runs if isinstance(run.method, Recipe)]
+    flat = [run.method.flat() for run in runs if isinstance(run.method, Recipe)]
     keys = list(dict.fromkeys(key for one in flat for key in one))
     rows = [(key, [_plain(one.get(key)) for one in flat]) for key in keys]
     return [(key, values) for key, values in rows if len(set(values)) > 1]
-
-
-def _flat(settings: dict[str, Any], above: str = "") -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for key, value in settings.items():
-        found |= _flat(value, f"{above}{key}.") if isinstance(value, dict) and value else {f"{above}{key}": value}
-    return found
 
 
 def _plain(value: Any) -> str:

@@ -47,6 +47,7 @@ MEANINGS = {
     "exact_match": ("Exact match", "Share of records with every class decided rightly."),
 }
 SIMULATED = ("simulated", "medalcare-xl")
+ARE_SIMULATED = "The ECGs are simulated. How well they are read says nothing about patients."
 CITATIONS = {
     "ptb-xl": "Wagner P et al. PTB-XL, a large publicly available electrocardiography dataset. "
     "Scientific Data 7, 154 (2020). doi:10.1038/s41597-020-0495-6",
@@ -251,7 +252,7 @@ def _each_once(runs: Sequence[Run], said_of: Callable[[Run], list[str]]) -> list
 def _cautions_of(run: Run) -> list[str]:
     found = []
     if run.data.dataset in SIMULATED:
-        found.append("The ECGs are simulated. How well they are read says nothing about patients.")
+        found.append(ARE_SIMULATED)
     if absent := run.metrics.absent:
         have, are = agreed(len(absent), "has", "have"), agreed(len(absent), "is", "are")
         found.append(

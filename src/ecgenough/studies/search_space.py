@@ -20,6 +20,7 @@ from ecgenough import networks
 from ecgenough.complaints import first_complaint
 from ecgenough.errors import WrongRequest
 from ecgenough.recipe import Recipe, Section
+from ecgenough.recipe.changes import CHOICES
 from ecgenough.settings import read_mapping, read_settings, shipped_names
 from ecgenough.signals.conditioning import check_settings, samples_of
 from ecgenough.signals.crops import crop_samples
@@ -185,5 +186,5 @@ def _as_whole(space: SearchSpace, base: Recipe, key: str, values: Choices | Rang
 
 def _kinds_first(key: str) -> tuple[bool, int]:
     """Keys that say which other keys there are go before those, the outer ones first."""
-    decides = key == "network.name" or key.rpartition(".")[2] in ("kind", "objective")
+    decides = key == "network.name" or key.rpartition(".")[2] in CHOICES
     return (not decides, key.count("."))

@@ -160,7 +160,7 @@ class MlFlow:
         return str(found.experiment_id if found else self._client.create_experiment(name))
 
     def _describe(self, beginning: Beginning) -> None:
-        for key, value in flat(beginning.recipe).items():
+        for key, value in as_texts(beginning.recipe).items():
             self._client.log_param(self._run, key, value)
         self._client.set_tag(self._run, "folder", str(beginning.folder))
         if beginning.group:
@@ -200,7 +200,7 @@ class WeightsAndBiases:
             group=beginning.group or beginning.folder.resolve().parent.name,
             id=run,
             resume="allow",
-            config={"recipe": flat(beginning.recipe), "data": dict(beginning.data)},
+            config={"recipe": as_texts(beginning.recipe), "data": dict(beginning.data)},
             settings=self._wandb.Settings(silent=True, console="off", login_timeout=1),
         )
 
@@ -239,19 +239,10 @@ def final(metrics: Mapping[str, Any]) -> dict[str, float]:
     }
 
 
-def flat(recipe: Recipe) -> dict[str, str]:
+def as_texts(recipe: Recipe) -> dict[str, str]:
     """The recipe as keys such as optimizer.learning_rate; lists as JSON."""
-    found: dict[str, str] = {}
-
-    def walk(prefix: str, value: Any) -> None:
-        if isinstance(value, dict) and value:
-            for key, inner in value.items():
-                walk(f"{prefix}.{key}" if prefix else key, inner)
-        else:
-            found[prefix] = (value if isinstance(value, str) else json.dumps(value))[:_LONGEST]
-
-    walk("", recipe.model_dump(mode="json"))
-    return found
+    texts = ((key, value if isinstance(value, str) else json.dumps(value)) for key, value in recipe.flat().items())
+    return {key: text[:_LONGEST] for key, text in texts}
 
 
 def _noted(path: Path) -> str | None:
