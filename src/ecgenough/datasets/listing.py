@@ -1,8 +1,12 @@
 """Which of the listed files are there: one look at each folder instead of one at each file."""
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 
 class Listing:
@@ -24,10 +28,23 @@ class Listing:
         return next((path for path in paths if not self.has(path)), None)
 
 
-def missing_wfdb(root: Path, headers: Iterable[str]) -> list[str | None]:
-    """For each header relative to `root`: the first of it and its .dat that is not there, or None if both are."""
+class Present(NamedTuple):
+    """Which of some records are there, bool `[records]`, the paths of those, and the others with the reason."""
+
+    kept: NDArray[np.bool_]
+    paths: tuple[str, ...]
+    rejected: tuple[tuple[str, str], ...]
+
+
+def present_wfdb(root: Path, records: Sequence[str], headers: Sequence[str]) -> Present:
+    """The records whose header, relative to `root`, and .dat are both there."""
     listing = Listing(root)
-    return [listing.missing((header, f"{header.removesuffix('.hea')}.dat")) for header in headers]
+    missing = [listing.missing((header, f"{header.removesuffix('.hea')}.dat")) for header in headers]
+    return Present(
+        np.array([lost is None for lost in missing], dtype=np.bool_),
+        tuple(header for header, lost in zip(headers, missing, strict=True) if lost is None),
+        tuple((record, f"{lost} is not there.") for record, lost in zip(records, missing, strict=True) if lost),
+    )
 
 
 def _names(folder: Path) -> frozenset[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgenough.datasets.listing import missing_wfdb
+from ecgenough.datasets.listing import present_wfdb
 from ecgenough.datasets.sheet import Sheet, read_sheet
 from ecgenough.datasets.table import Dataset, Task
 from ecgenough.errors import WrongRequest
@@ -58,11 +58,8 @@ def open_ptbxl(root: Path, rate: float | None = None, seed: int = 0, name: str =
     database, statements = _table(root, DATABASE), _table(root, STATEMENTS)
     chosen = _chosen_rate(root, rate)
     paths = [f"{path}.hea" for path in database.column(FILENAMES[chosen])]
-    missing = missing_wfdb(root, paths)
-    listed = zip(database.column("ecg_id"), missing, strict=True)
-    rejected = tuple((record, f"{lost} is not there.") for record, lost in listed if lost)
-    kept = np.array([lost is None for lost in missing])
-    database = database.where(kept)
+    present = present_wfdb(root, database.column("ecg_id"), paths)
+    database = database.where(present.kept)
     patients = tuple(
         patient.removesuffix(".0") or f"record {record}"
         for patient, record in zip(database.column("patient_id"), database.column("ecg_id"), strict=True)
@@ -72,7 +69,7 @@ def open_ptbxl(root: Path, rate: float | None = None, seed: int = 0, name: str =
         name=name,
         root=root,
         records=tuple(database.column("ecg_id")),
-        paths=tuple(path for path, lost in zip(paths, missing, strict=True) if lost is None),
+        paths=present.paths,
         patients=patients,
         folds=database.whole_numbers("strat_fold"),
         ages=_ages(database),
@@ -82,7 +79,7 @@ def open_ptbxl(root: Path, rate: float | None = None, seed: int = 0, name: str =
         validation_folds=VALIDATION_FOLDS,
         test_folds=TEST_FOLDS,
         default_task="superdiagnostic",
-        rejected=rejected,
+        rejected=present.rejected,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ecgenough.datasets.listing import missing_wfdb
+from ecgenough.datasets.listing import present_wfdb
 from ecgenough.datasets.people import ages, sexes
 from ecgenough.datasets.ptbxl import TEST_FOLDS, TRAIN_FOLDS, VALIDATION_FOLDS, open_ptbxl
 from ecgenough.datasets.sheet import Sheet, read_sheet
@@ -57,16 +57,13 @@ def _about(root: Path) -> dict[str, Any]:
 def _open_embolism(root: Path) -> Dataset:
     sheet = read_sheet(root / LABELS)
     paths = [path if path.endswith(".hea") else f"{path}.hea" for path in sheet.column("path")]
-    missing = missing_wfdb(root, paths)
-    listed = zip(sheet.column("record"), missing, strict=True)
-    rejected = tuple((record, f"{lost} is not there.") for record, lost in listed if lost)
-    kept = np.array([lost is None for lost in missing])
-    sheet = sheet.where(kept)
+    present = present_wfdb(root, sheet.column("record"), paths)
+    sheet = sheet.where(present.kept)
     return Dataset(
         name="simulated",
         root=root,
         records=tuple(sheet.column("record")),
-        paths=tuple(path for path, lost in zip(paths, missing, strict=True) if lost is None),
+        paths=present.paths,
         patients=tuple(sheet.column("patient")),
         folds=sheet.whole_numbers("fold"),
         ages=ages(sheet, "age"),
@@ -76,7 +73,7 @@ def _open_embolism(root: Path) -> Dataset:
         validation_folds=VALIDATION_FOLDS,
         test_folds=TEST_FOLDS,
         default_task="embolism",
-        rejected=rejected,
+        rejected=present.rejected,
     )
 
 
