@@ -19,8 +19,9 @@ from ecgenough.recipe import BandPass, LowPassWavelet, Signal
 from ecgenough.signals import blocks
 from ecgenough.signals.blocks import Block, condition_block
 from ecgenough.signals.conditioning import condition
-from ecgenough.signals.preparation import prepare, store_fingerprint
+from ecgenough.signals.preparation import prepare
 from ecgenough.signals.store import Store, waveform_hash
+from ecgenough.signals.store_identity import store_fingerprint
 
 Collection = Callable[..., Dataset]
 WANTED = Signal(leads=("I", "II"), duration=2.0)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from ecgenough.datasets import Task, open_dataset
 from ecgenough.locks import alone
 from ecgenough.recipe import Signal, fingerprint
-from ecgenough.signals.preparation import store_fingerprint
 from ecgenough.signals.store import Store
+from ecgenough.signals.store_identity import store_fingerprint
 from ecgenough.simulation import simulate_collection
 from ecgenough.studies.stores import open_store
 from ecgenough.studies.study import Collection, Simulation
