@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ecgenough.baselines.delineation import find_beats, measure, measures
+from ecgenough.baselines.delineation import RATE, find_beats, measure, measures, prepared
 from ecgenough.ecg import STANDARD_LEADS
-from ecgenough.simulation import Case, Simulated, simulate
+from ecgenough.simulation import Case, Simulated, simulate, simulator
 
 KINDS = ("", "CLBBB", "CRBBB", "1AVB", "STACH", "SBRAD", "LNGQT", "LVH")
 EACH = 6
@@ -104,6 +104,56 @@ def test_other_leads_have_their_own_measures() -> None:
     found = dict(zip(measures(leads), measure(made.signal[0][[1, 10]], 100, leads), strict=True))
     assert np.isnan(found["axis"])  # needs I and aVF
     assert found["r_V5"] > 0.3
+
+
+def found_and_planted(made: Simulated, row: int, signal: NDArray[np.float32]) -> tuple[NDArray[np.float64], ...]:
+    """Seconds of the beats found and of those planted, but for the first and last 150 ms, where QRS may be cut off."""
+    found, planted = find_beats(prepared(signal, made.rate)) / RATE, made.waves.r[row]
+    end = signal.shape[1] / made.rate - 0.15
+    return tuple(beats[(beats > 0.15) & (beats < end)] for beats in (found, planted[~np.isnan(planted)]))
+
+
+@pytest.mark.parametrize("sampled", [100, 250, 500])
+@pytest.mark.parametrize("level", [0, 0.02, 0.05, 0.1])
+@pytest.mark.parametrize("kind", ["", "AFIB", "SARRH", "CLBBB", "RVH", "LNGQT", "1AVB"])
+def test_beats_are_those_planted_at_any_rate_under_noise(
+    kind: str, level: float, sampled: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """White noise on every lead by itself, as loud (mV, standard deviation) as no recorder's that is worth reading."""
+    rates = np.array([40, 60, 80, 100, 120, 150, 180], dtype=np.float64)  # beats a minute
+    monkeypatch.setattr(simulator, "heart_rates", lambda *_: rates)
+    cases = [Case(frozenset({kind} - {""}), row, row, 40 + 5 * row) for row in range(len(rates))]
+    made = simulate(cases, rate=sampled, seed=11, noise=False)
+    noise = np.random.default_rng(0).normal(0, level, made.signal.shape).astype(np.float32)
+    for row, signal in enumerate(made.signal + noise):
+        found, planted = found_and_planted(made, row, signal)
+        assert len(found) == len(planted), f"{rates[row]} a minute"
+        assert np.abs(found - planted).max() < 0.07
+
+
+@pytest.mark.parametrize("level", [0, 0.05, 0.1])
+def test_of_premature_beats_few_are_missed(level: float) -> None:
+    """They are slower than others; the smoothest ones are as slow as a T wave."""
+    made = simulate([Case(frozenset({"PVC"}), row, row) for row in range(40)], rate=500, seed=2, noise=False)
+    noise = np.random.default_rng(1).normal(0, level, made.signal.shape).astype(np.float32)
+    premature = np.isfinite(made.waves.r) & np.isnan(made.waves.t_peak)
+    missed, extra = 0, 0
+    for row, signal in enumerate(made.signal + noise):
+        found, planted = found_and_planted(made, row, signal)
+        missed += int((np.abs(found[:, None] - planted).min(axis=0) > 0.07).sum())
+        extra += int((np.abs(found[:, None] - planted).min(axis=1) > 0.07).sum())
+    assert extra <= 1
+    assert missed <= 0.2 * premature.sum()
+
+
+def test_a_swinging_electrode_hides_no_beat_before_and_after() -> None:
+    """For 1.5 s it moves faster than any QRS complex: what is usual is counted without it."""
+    made = simulate([Case(record=1, patient=1)], rate=500, seed=3, noise=False)
+    signal = made.signal[0].copy()
+    signal[:, 2000:2750] += 8 * np.sin(np.arange(750) * 2 * np.pi * 6 / 500).astype(np.float32)
+    found, planted = found_and_planted(made, 0, signal)
+    for beats in (planted[planted < 3.8], planted[planted > 5.7]):
+        assert np.abs(found[:, None] - beats).min(axis=0).max() < 0.07
 
 
 def test_every_beat_is_found_once() -> None:
