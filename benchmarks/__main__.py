@@ -47,7 +47,7 @@ PAGE = """\
 - Hardware: the least the machine needs, measured in each turn on the same threads, and which share of that rate ours reaches.
   Arithmetic: the operations of `ecgenough networks`, three times those of a forward pass in training, at the rate of float32
   matrix products. Memory: bytes at the rate of one large copy. Files: the same bytes out of one cached file, and into one that
-  is synced.
+  is synced. Beside other work a single share says little, and may exceed 1.
 
 | what | amount | ours | the other way | ratio of | median (min to max) | pairs | hardware | reached (min to max) |
 | --- | --- | --- | --- | --- | --- | --- | --- | --- |

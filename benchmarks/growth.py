@@ -15,7 +15,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from itertools import pairwise
+from itertools import pairwise, repeat
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -134,7 +134,7 @@ def write_records(folder: Path, records: int, rate: int) -> Path:
     with (folder / "records.csv").open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("path", "patient", "embolism", "fold"))
-        for number in track(range(records), "writing", records, "records"):
+        for number, _ in enumerate(track(repeat(None, records), "writing", records, "records")):
             label, signal = known[number % DIFFERENT]
             place = folder / "ecg" / f"{number // 1000:03}"
             if number % 1000 == 0:
