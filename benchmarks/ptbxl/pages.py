@@ -134,7 +134,9 @@ def table(models: Mapping[str, Mapping[str, Mapping[str, Any]]], fold: int) -> s
         for task, published in MACRO_AUC.items()
         if all(task in figures for figures in models.values())
     ]
-    return TABLE.format(fold=fold, joined=joined, table="\n".join(_row(row) for row in [heads, ["---"] * len(heads), *rows]))
+    return TABLE.format(
+        fold=fold, joined=joined, table="\n".join(_row(row) for row in [heads, ["---"] * len(heads), *rows])
+    )
 
 
 def calibration_table(tasks: Mapping[str, Measured]) -> str:
