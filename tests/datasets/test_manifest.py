@@ -257,6 +257,24 @@ def test_one_sentence_says_what_is_wrong(tmp_path: Path, text: str, sentence: st
         open_manifest(write(tmp_path, text, FILES))
 
 
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("file,pe\nf0.txt,1\nf1.txt,0\n", 'positive "AF" is for a label column of two words'),
+        ("file,class\nf0.txt,a\nf1.txt,b\n", 'positive "AF" is not in column "class", which has a and b'),
+        (
+            "file,class\n" + "".join(f"f{row}.txt,{'abc'[row % 3]}\n" for row in range(6)),
+            'positive "AF" is for two words',
+        ),
+    ],
+)
+def test_a_positive_class_that_fits_no_column_is_refused(tmp_path: Path, text: str, sentence: str) -> None:
+    manifest = write(tmp_path, text, FILES)
+    manifest.with_suffix(".yaml").write_text("positive: AF\n")
+    with pytest.raises(WrongRequest, match=sentence):
+        open_manifest(manifest)
+
+
 def test_a_record_listed_twice_is_refused(tmp_path: Path) -> None:
     text = "file,record,pe,fold\nf0.txt,a,1,train\nf1.txt,a,0,train\nf2.txt,b,1,val\n"
     with pytest.raises(WrongRequest, match=r"record a is listed twice; records must differ."):

@@ -171,11 +171,21 @@ def test_a_description_that_cannot_be_read_is_refused(folder: Path, text: str) -
         {"tasks": ["a", "b", "c"]},
         {"tasks": 5},
         {"train_folds": 5},
+        {"default_task": "kind"},
     ],
 )
 def test_a_description_with_a_wrong_value_is_refused(folder: Path, wrong: dict[str, Any]) -> None:
     change(folder, **wrong)
     with pytest.raises(EcgenoughError, match=r"store\.json does not hold what it should"):
+        Store.open(folder)
+
+
+def test_a_column_that_is_too_short_is_named(folder: Path) -> None:
+    """As another program may write it, with the digest that fits."""
+    with np.load(folder / "table.npz") as table:
+        np.savez(folder / "table.npz", **{**table, "ages": table["ages"][:3]})
+    change(folder, table=hashlib.blake2b((folder / "table.npz").read_bytes(), digest_size=16).hexdigest())
+    with pytest.raises(EcgenoughError, match=r"store\.json does not hold .*ages has 3 values for 4 records"):
         Store.open(folder)
 
 
