@@ -243,7 +243,7 @@ def test_a_broken_record_is_named(fitted: ECGClassifier, ecgs: Ecgs) -> None:
 
 def test_a_validation_of_one_label_is_refused_before_training(quick: Recipe, ecgs: Ecgs) -> None:
     signals, _, _ = ecgs
-    with pytest.raises(WrongRequest, match="all have the same label"):
+    with pytest.raises(WrongRequest, match="all of the 6 records kept for validation have the same label"):
         ECGClassifier(recipe=quick, rate=100).fit(signals[:60], np.arange(60) == 4)
 
 

@@ -96,7 +96,7 @@ BOUNDS = {
     "exclusiveMinimum": lambda bound: (bound, f"above {bound:g}"),
     "minimum": lambda bound: (bound - 1, f"at least {bound:g}"),
     "exclusiveMaximum": lambda bound: (bound, f"below {bound:g}"),
-    "maximum": lambda bound: (bound + 1, f"at most {bound:g}"),
+    "maximum": lambda bound: (bound + 1, f"at most {bound if isinstance(bound, int) else format(bound, 'g')}"),
 }
 TYPES = {"integer": "a whole number", "number": "a number", "array": "a list in brackets, such as [a, b]"}
 

@@ -156,6 +156,18 @@ def test_a_swinging_electrode_hides_no_beat_before_and_after() -> None:
         assert np.abs(found[:, None] - beats).min(axis=0).max() < 0.07
 
 
+@pytest.mark.parametrize("level", [0, 0.01])
+def test_a_long_pause_has_no_beats(level: float) -> None:
+    made = simulate([Case(record=1, patient=1)], rate=500, seed=3, noise=False)
+    signal = made.signal[0].copy()
+    third = made.waves.r[0][~np.isnan(made.waves.r[0])][2]
+    pause = round(500 * (third + 0.5))  # past its T wave
+    signal[:, pause:] = signal[:, [pause]]
+    signal += np.random.default_rng(0).normal(0, level, signal.shape).astype(np.float32)
+    found, planted = found_and_planted(made, 0, signal)
+    assert len(found) == (planted <= third).sum()
+
+
 def test_every_beat_is_found_once() -> None:
     made = simulate([Case(record=1, patient=1)], rate=500, seed=3, noise=False)
     beats = find_beats(made.signal[0].astype(np.float64)) / 500

@@ -18,6 +18,7 @@ RATE = 500  # Hz; slower signals are interpolated, so that edges lie between sam
 SHORTEST = 2.0  # seconds of signal that can be measured
 WANDER = butter(2, 0.5, "highpass", fs=RATE, output="sos")  # below: breathing and electrodes
 MUSCLE = butter(2, 20, fs=RATE, output="sos")  # above: muscles and mains, which move faster than QRS and are smaller
+PAUSE = 0.05  # of the fastest QRS: what does not move faster in 2 s holds no beat
 RHYTHM = ("rate", "rr_spread", "odd_beats", "pr", "qrs", "qt", "qtc", "axis", "p_height")
 IN_EACH_LEAD = ("q", "r", "s", "st", "t")
 ALIKE = 0.8  # correlation with the median beat below which a beat is another kind
@@ -93,11 +94,13 @@ def find_beats(signal: Floats) -> NDArray[np.int64]:
     """Samples of the QRS complexes: where the voltages of all leads together move fastest over 80 ms.
 
     They are at least 200 ms apart, and each is 35% of the way from rest, the slowest fifth of the signal, to the usual
-    QRS complex, the fastest of each 2 s in the median. Noise moves at rest, too: counted from 0 it would be beats.
+    QRS complex, the fastest of each 2 s in the median. Noise moves at rest, too: counted from 0 it would be beats. Of 2 s
+    without any beat, a pause, the fastest is noise and says nothing of beats.
     """
     speed = _smoothed(_speed(sosfiltfilt(MUSCLE, signal, axis=1)), 0.08)
     pieces = np.array_split(speed, max(1, round(len(speed) / (SHORTEST * RATE))))
-    rest, usual = np.percentile(speed, 20), np.median([piece.max() for piece in pieces])
+    fastest = np.array([piece.max() for piece in pieces])
+    rest, usual = np.percentile(speed, 20), np.median(fastest[fastest >= PAUSE * fastest.max()])
     peaks, _ = find_peaks(speed, height=rest + 0.35 * (usual - rest), distance=_samples(0.2))
     return np.asarray(peaks, dtype=np.int64)
 
