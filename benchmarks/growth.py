@@ -90,6 +90,8 @@ def main() -> None:
         "date": date.today(),
         "bound": BOUND,
     }
+    if asked.folder:
+        asked.folder.mkdir(parents=True, exist_ok=True)
     for rate, records in [(100, count) for count in sorted(asked.records)] + [(500, large)]:
         with TemporaryDirectory(prefix="ecgenough-growth-", dir=asked.folder) as name:
             rows.append(measured(Path(name), records, rate))
