@@ -42,6 +42,14 @@ def test_a_header_beside_the_file_makes_it_a_wfdb_record(tmp_path: Path) -> None
     assert read(tmp_path / "A0001.mat").signal[:, 1].tolist() == pytest.approx((np.arange(12, 24) / 1000).tolist())
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_signalling_nan_is_a_lost_sample_and_warns_of_nothing(tmp_path: Path) -> None:
+    data = VOLTAGES.copy()
+    data.view(np.uint64)[3, 7] = 0x7FF0_0000_0000_0001
+    ecg = read(write(tmp_path / "A0001.mat", data=data))
+    assert np.argwhere(np.isnan(ecg.signal)).tolist() == [[3, 7]]
+
+
 @pytest.mark.parametrize(
     ("fields", "age", "sex"),
     [

@@ -48,7 +48,8 @@ def read_matlab(path: str | Path) -> Ecg:
         shape = " x ".join(map(str, data.shape))
         raise BrokenRecord(f"{place.name}: ECG.data is {shape} {data.dtype}; 12 leads x samples of numbers are needed.")
     try:
-        with np.errstate(over="ignore"):  # the Ecg refuses infinite voltages
+        # The Ecg refuses infinite voltages; a signalling NaN is a lost sample as any other.
+        with np.errstate(over="ignore", invalid="ignore"):
             return Ecg(
                 data.astype(np.float32), RATE, STANDARD_LEADS, age=_age(fields["age"]), sex=_sex(fields["sex"])
             )  # fmt: skip
