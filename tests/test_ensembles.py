@@ -121,6 +121,9 @@ def test_names_joined_by_a_plus_are_loaded_as_one(members: dict[str, Model], ecg
     assert digest("one+two") != digest("two+one") != digest("one")
     with pytest.raises(WrongRequest, match=r'the ensemble "one\+two\+one" names one twice'):
         load("one+two+one")
+    for unnamed in ("one+", "+one", "one++two"):
+        with pytest.raises(WrongRequest, match="has a member without a name; write one before and after each"):
+            load(unnamed)
     with pytest.raises(WrongRequest, match="four holds no model"):
         load("one+four")
 

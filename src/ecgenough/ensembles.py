@@ -84,6 +84,10 @@ def _members(name_or_folder: str | Path) -> tuple[str, ...]:
     if isinstance(name_or_folder, Path) or Path(whole).exists():
         return (whole,)
     names = tuple(whole.split(JOINED))
+    if len(names) > 1 and "" in names:
+        raise WrongRequest(
+            f'the ensemble "{whole}" has a member without a name; write one before and after each {JOINED}.'
+        )
     for place, one in enumerate(names):
         if one in names[:place]:
             raise WrongRequest(f'the ensemble "{whole}" names {one} twice; name each member once.')

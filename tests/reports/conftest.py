@@ -158,7 +158,7 @@ def make_three(folder: Path) -> Sequence[Path]:
     about = {
         "from": "runs/ptb-xl",
         "all_parameters": 3_848_001,
-        "messages": ["0 of 1 class are also the source's: none."],
+        "messages": ["Of 1 class, 0 are also the source's: none."],
     }
     wanted = {
         "scratch": Made(**BINARY, skill=(0.7,), seed=1),

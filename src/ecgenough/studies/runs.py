@@ -132,8 +132,8 @@ def _begun_as(model: Model, task: Task, recipe: Recipe) -> tuple[Network, Normal
     network.reset_head(len(task.classes))
     known = {own_class(part, label) for part, columns in model.parts.items() for label in model.classes[columns]}
     shared = [name for name in task.classes if name in known]
-    are = f"{counted(len(task.classes), 'class', 'classes')} {agreed(len(shared), 'is', 'are')} also the source's"
-    messages = [f"{len(shared)} of {are}: {', '.join(shared) or 'none'}."]
+    also = f"{len(shared)} {agreed(len(shared), 'is', 'are')} also the source's: {', '.join(shared) or 'none'}."
+    messages = [f"Of {counted(len(task.classes), 'class', 'classes')}, {also}"]
     if recipe.signal.leads != leads:
         kept = [leads.index(lead) for lead in recipe.signal.leads]
         network.keep_leads(kept)
