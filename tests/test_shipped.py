@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks.ptbxl import leaderboard
+from benchmarks.ptbxl import confirm, leaderboard
 from benchmarks.ptbxl.__main__ import install
 from benchmarks.ptbxl.twins import compare_twins
 from scipy.special import logit
@@ -177,10 +177,10 @@ def test_the_leaderboard_has_a_row_for_each_run_and_one_for_their_mean(
     store = replace(stores["superclasses"], train_folds=(7, 8))
     recipe = tiny.with_changes(["task=superdiagnostic+all", "training.epochs=1"])
     table = tmp_path / "table.csv"
-    leaderboard.write_leaderboard(store, recipe, tmp_path / "board", table, confirm=["one"])
+    leaderboard.write_leaderboard(store, recipe, tmp_path / "board", table)
     rows = pd.read_csv(table)
-    assert rows["run"].tolist() == ["one", "two", "mean of these 2", "taught, share 0.5", "one", "one"]
-    assert rows["fold"].tolist() == [9, 9, 9, 9, 7, 8]
+    assert rows["run"].tolist() == ["one", "two", "mean of these 2", "taught, share 0.5"]
+    assert rows["fold"].tolist() == [9, 9, 9, 9]
     probabilities = [
         pd.read_csv(tmp_path / "board" / name / "tasks" / "all" / "validation" / "predictions.csv")
         for name in ("one", "two")
@@ -190,6 +190,25 @@ def test_the_leaderboard_has_a_row_for_each_run_and_one_for_their_mean(
     scored = [column for column in range(labels.shape[1]) if 0 < labels[:, column].sum() < len(labels)]
     expected = np.mean([roc_auc_score(labels[:, column], mean[:, column]) for column in scored])
     assert rows["all"][2] == pytest.approx(expected, abs=2e-3)  # predictions.csv holds six digits; ties may fall apart
+
+
+def test_a_choice_is_compared_on_folds_that_its_networks_did_not_learn_from(
+    stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    store = replace(stores["superclasses"], train_folds=(7, 8))
+    recipe = tiny.with_changes(["task=superdiagnostic+all", "training.epochs=1", "training.batch=16"])
+    runs, table = tmp_path / "folds", tmp_path / "folds.csv"
+    confirm.confirm(store, recipe, runs, table, choices=["taught by it", "batches of 128"], folds=[8, 9])
+    rows = pd.read_csv(table)
+    assert rows["run"].tolist() == ["as shipped", "taught by it", "batches of 128"] * 2
+    for fold, others in ((8, [7, 9]), (9, [7, 8])):
+        card = json.loads((runs / str(fold) / "taught-by-it" / "model" / "model.json").read_text())
+        assert card["origin"]["folds"] == {"train": others, "validation": [fold]}
+        assert card["recipe"]["distillation"]["teachers"] == [str(runs / str(fold) / "as-shipped")]
+    means = rows.pivot(index="fold", columns="run", values="mean")
+    gain = float((means["taught by it"] - means["as shipped"]).mean())
+    (shown,) = (line for line in table.with_suffix(".md").read_text().splitlines() if line.startswith("| taught"))
+    assert float(shown.rsplit("|", 2)[1].split()[0]) == pytest.approx(gain, abs=6e-5)
 
 
 @pytest.mark.parametrize("name", shipped.names())

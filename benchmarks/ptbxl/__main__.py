@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks.ending import end_with_a_sentence
 from benchmarks.ptbxl import pages
+from benchmarks.ptbxl.confirm import CHOICES, confirm
 from benchmarks.ptbxl.figures import measured
 from benchmarks.ptbxl.leaderboard import MEMBERS, write_leaderboard
 from benchmarks.ptbxl.twins import compare_twins
@@ -30,7 +31,10 @@ def main() -> None:
         runs.train(store, recipe, asked.out, asked.device)
     elif asked.what == "leaderboard":
         table = HERE / "results" / "leaderboard.csv"
-        write_leaderboard(store, recipe, asked.out, table, members=asked.members, confirm=asked.confirm)
+        write_leaderboard(store, recipe, asked.out, table, members=asked.members)
+    elif asked.what == "confirm":
+        table = HERE / "results" / "folds.csv"
+        confirm(store, recipe, asked.out, table, choices=asked.choices, folds=asked.folds)
     else:
         install(asked.name, asked.run, store, HERE, twins=(asked.twins, asked.data) if asked.twins else None)
 
@@ -74,16 +78,18 @@ def _arguments() -> argparse.Namespace:
     commands = parser.add_subparsers(dest="what", required=True)
     train = commands.add_parser("train", help="train by the shipped recipe of that name")
     install_it = commands.add_parser("install", help="put a trained run into the package and write its card")
-    board = commands.add_parser("leaderboard", help="an ensemble, pupils taught by it, and other folds: for a GPU")
-    for command in (train, install_it, board):
+    board = commands.add_parser("leaderboard", help="an ensemble, and pupils taught by it: for a GPU")
+    folds = commands.add_parser("confirm", help="whether the recipe's choices hold with each fold left out in turn")
+    for command in (train, install_it, board, folds):
         command.add_argument("name", help="ptbxl-base, say: the name of a shipped recipe")
         command.add_argument("--data", type=Path, required=True, help="the folder that holds PTB-XL")
         command.add_argument("--store", type=Path, help="where prepared stores are kept")
-    for command in (train, board):
+    for command in (train, board, folds):
         command.add_argument("--out", type=Path, required=True)
         command.add_argument("--set", nargs="*", default=[], help="recipe changes, such as training.epochs=5")
     board.add_argument("--members", nargs="*", default=[], choices=MEMBERS, help="of the ensemble; all unless named")
-    board.add_argument("--confirm", nargs="*", default=[], choices=MEMBERS, help="repeat these on folds 1-8 in turn")
+    folds.add_argument("--choices", nargs="*", default=[], choices=CHOICES, help="of the recipe; all unless named")
+    folds.add_argument("--folds", nargs="*", type=int, default=[], help="to leave out; 1 to 9 unless named")
     train.add_argument("--device", default="auto")
     install_it.add_argument("--twins", type=Path, help="a folder of PTB-XL with records500, to compare the rates")
     install_it.add_argument("run", type=Path, help="the folder that train wrote")

@@ -1,4 +1,4 @@
-"""What one afternoon with a GPU should try: members of an ensemble, their mean, networks they teach, other folds.
+"""What one afternoon with a GPU should try: members of an ensemble, their mean, and networks they teach.
 
 Each run goes on where it was and is done once, so the command can be repeated; the table is written after each.
 """
@@ -7,7 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -47,39 +47,40 @@ class Row:
     seconds: float
     aucs: Mapping[str, float]
 
+    @property
+    def mean(self) -> float:
+        """Over the tasks."""
+        return float(np.mean(list(self.aucs.values())))
+
     def cells(self) -> list[str]:
-        figures = [*self.aucs.values(), float(np.mean(list(self.aucs.values())))]
+        figures = [*self.aucs.values(), self.mean]
         where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
         about = [self.name, self.changes, str(self.fold), where, str(self.epochs), f"{self.seconds:.0f}"]
         return [*about, *(f"{figure:.4f}" for figure in figures)]
 
 
-def write_leaderboard(
-    store: Store, recipe: Recipe, out: Path, table: Path, *, members: Sequence[str] = (), confirm: Sequence[str] = ()
-) -> None:
-    """Train the members (all unless named), average them, teach pupils by them, and repeat `confirm` on other folds."""
+def write_leaderboard(store: Store, recipe: Recipe, out: Path, table: Path, *, members: Sequence[str] = ()) -> None:
+    """Train the members (all unless named), average them, and teach pupils by them."""
     rows: list[Row] = []
-    for row in _rows(store, recipe, out, members or tuple(MEMBERS), confirm):
+    for row in _rows(store, recipe, out, members or tuple(MEMBERS)):
         rows.append(row)
         say(f"{row.name}, fold {row.fold}: " + ", ".join(f"{task} {value:.4f}" for task, value in row.aucs.items()))
-        write_text(table, _table(rows))
+        write_text(table, table_of(rows))
 
 
-def _rows(store: Store, recipe: Recipe, out: Path, members: Sequence[str], confirm: Sequence[str]) -> Iterator[Row]:
+def _rows(store: Store, recipe: Recipe, out: Path, members: Sequence[str]) -> Iterator[Row]:
     teachers = [out / name for name in members]
     for name, folder in zip(members, teachers, strict=True):
-        yield _run(store, recipe, name, MEMBERS[name], folder)
+        yield trained(store, recipe, name, MEMBERS[name], folder)
     aucs = _mean_aucs(teachers, store)
     yield Row(f"mean of these {len(teachers)}", "", FOLD, recipe.training.epochs, 0.0, aucs)
     for share in SHARES:
         changes = (f"distillation.teachers={[str(folder) for folder in teachers]}", f"distillation.weight={share}")
-        yield _run(store, recipe, f"taught, share {share}", changes, out / f"taught-{share}")
-    for name in confirm:
-        for fold in store.train_folds:
-            yield _run(_rotated(store, fold), recipe, name, MEMBERS[name], out / "confirm" / f"{name}-{fold}")
+        yield trained(store, recipe, f"taught, share {share}", changes, out / f"taught-{share}")
 
 
-def _run(store: Store, recipe: Recipe, name: str, changes: tuple[str, ...], folder: Path) -> Row:
+def trained(store: Store, recipe: Recipe, name: str, changes: Sequence[str], folder: Path) -> Row:
+    """Train the recipe with these changes into `folder`, if that is not done: its line of the table."""
     run = runs.train(store, recipe.with_changes(changes), folder)
     figures: dict[str, Any] = json.loads((run / "validation" / "metrics.json").read_text(encoding="utf-8"))
     with (run / "log.csv").open(encoding="utf-8", newline="") as file:
@@ -95,13 +96,8 @@ def _mean_aucs(teachers: Sequence[Path], store: Store) -> dict[str, float]:
     return {task: float(np.nanmean(auc(answers.labels, answers.probabilities))) for task, answers in tasks}
 
 
-def _rotated(store: Store, fold: int) -> Store:
-    """The same records with `fold` to choose on, and fold 9 to learn from in its place."""
-    learned = tuple(sorted({*store.train_folds, *store.validation_folds} - {fold}))
-    return replace(store, train_folds=learned, validation_folds=(fold,))
-
-
-def _table(rows: Sequence[Row]) -> str:
+def table_of(rows: Sequence[Row]) -> str:
+    """The lines as CSV."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["run", "changes", "fold", "machine", "epochs", "seconds", *rows[0].aucs, "mean"])

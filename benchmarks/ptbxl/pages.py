@@ -78,8 +78,9 @@ The first trains a model of the package by the recipe of its name in `src/ecgeno
 it is stopped. Their order is `ptbxl-teacher`, `ptbxl-small`, `ptbxl-base`: each learns from those before it, which come with
 the package, so that any one can be trained alone. The second command puts it into the package with its model card and writes
 this page; `--twins` is a folder of PTB-XL with `records500`.
-With a GPU, `python -m benchmarks.ptbxl leaderboard ptbxl-teacher --data data/ptb-xl --out runs/board --confirm as-shipped`
-trains five members, joins them, teaches one network by them and repeats the recipe on folds 1-8 in turn.
+With a GPU, `python -m benchmarks.ptbxl leaderboard ptbxl-teacher --data data/ptb-xl --out runs/board` trains five members,
+joins them and teaches one network by them. `python -m benchmarks.ptbxl confirm ptbxl-teacher --data data/ptb-xl --out runs/folds`
+asks of every choice of the recipe whether it holds with each of the folds 1-9 left out in turn.
 [searches.md](searches.md) tells what was tried before these recipes stood; `results/` has each training's log.
 
 Macro AUC at 100 Hz; "joined" is {joined}, the mean of their log-odds. Ours: fold {fold}, which
