@@ -39,6 +39,7 @@ PAGE = """# Exported models
 - Machine: {machine}; torch {torch}, onnxruntime {onnxruntime}; {date}
 - Load before: {load:.1f} on {cores} cores; above the number of cores times are too long, and only their ratios count
 - Records: {records:,} of {store}, folds {folds}, of {patients:,} patients; one at a time on one core
+- MB: the file of the weights, for PyTorch model.safetensors
 
 | model | as | MB | median ms an ECG | 95th percentile | largest difference of a probability | macro AUC | int8 - float32 (95%) |
 | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -77,7 +78,7 @@ def compare(name_or_folder: str, task: str | None, store: Store, rows: NDArray[n
         exported = export_onnx(model, whole, weights_digest(name_or_folder))
         quantise(exported, whole, small)
         ways: dict[str, tuple[Callable[[NDArray[np.float32]], NDArray[np.float32]], float]] = {
-            "PyTorch": (lambda ecg: graph(torch.from_numpy(ecg))[0].numpy(), 0.0),
+            "PyTorch": (lambda ecg: graph(torch.from_numpy(ecg))[0].numpy(), Path(model.name).stat().st_size / 1e6),
             "ONNX float32": (_one_thread(whole), whole.stat().st_size / 1e6),
             "ONNX int8": (_one_thread(small), small.stat().st_size / 1e6),
         }
