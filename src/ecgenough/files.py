@@ -3,9 +3,15 @@
 import csv
 import io
 import os
+import re
+import socket
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+LITTER_AFTER = 24 * 3600  # seconds without a change; nothing is written aside for that long
+_ASIDE = re.compile(r"\..+\.(?P<process>\d+)(@(?P<host>.+))?\.part")  # without the host: versions of before 2026-11-28
 
 
 @contextmanager
@@ -15,7 +21,7 @@ def written_aside(path: Path) -> Iterator[Path]:
     An OSError of the writing names `path`.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    aside = aside_of(path)
     try:
         yield aside
         with aside.open("rb") as file:
@@ -30,12 +36,27 @@ def written_aside(path: Path) -> Iterator[Path]:
             aside.unlink(missing_ok=True)
 
 
+def aside_of(path: Path) -> Path:
+    """This process's temporary path beside `path`, which no other one takes: not of this host, nor of another."""
+    return path.with_name(f".{path.name}.{os.getpid()}@{socket.gethostname()}.part")
+
+
 def remove_litter(folder: Path) -> None:
-    """Remove what killed processes left aside in `folder` and the folders in it; a living process keeps its own."""
+    """Remove what killed processes left aside in `folder` and the folders in it.
+
+    A process of this host that lives keeps its own. Of another host, which may share the folder, no process can be seen:
+    its files go when they have not changed for a day.
+    """
     for stray in (*folder.glob(".*.part"), *folder.glob("*/.*.part")):
-        process = stray.suffixes[-2].removeprefix(".") if len(stray.suffixes) > 1 else ""
-        if process.isdecimal() and not _alive(int(process)):
-            stray.unlink(missing_ok=True)
+        with suppress(FileNotFoundError):  # renamed by its process, or removed by another one, just now
+            if (name := _ASIDE.fullmatch(stray.name)) and _is_litter(stray, int(name["process"]), name["host"]):
+                stray.unlink()
+
+
+def _is_litter(stray: Path, process: int, host: str | None) -> bool:
+    if host == socket.gethostname():
+        return not _alive(process)
+    return time.time() - stray.stat().st_mtime > LITTER_AFTER
 
 
 def _alive(process: int) -> bool:

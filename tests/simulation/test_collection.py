@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import os
 import signal
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -175,7 +176,7 @@ def test_what_a_killed_run_left_goes_and_what_a_running_one_writes_stays(
     killed, running = processes
     killed.join()
     monkeypatch.undo()
-    here = tmp_path / f".out.{running.pid}.part"
+    here = tmp_path / f".out.{running.pid}@{socket.gethostname()}.part"
     while not (here / "records").exists():
         assert running.is_alive()
         time.sleep(0.01)

@@ -1,6 +1,7 @@
 """A run's folder is looked at before any long work: is it one, can it be written to, is it another run's."""
 
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -94,7 +95,7 @@ def test_the_next_start_removes_what_a_killed_one_left_aside(
 ) -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()
-    stray = model / "model" / f".model.safetensors.{process.pid}.part"
+    stray = model / "model" / f".model.safetensors.{process.pid}@{socket.gethostname()}.part"
     stray.write_text("half")
     quick = tiny.with_changes(["training.epochs=1", "training.select=last"])
     assert runs.train(stores["superclasses"], quick, model, "cpu") == model

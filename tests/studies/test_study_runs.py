@@ -6,6 +6,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -125,7 +126,7 @@ def test_a_finished_study_is_left_alone_but_for_a_killed_one_s_litter(
     done: Path, small_study: Study, run_here: RunHere, result_of: ResultOf
 ) -> None:
     before = result_of(done)
-    litter = done / f".cells.csv.{2**22 + 1}.part"  # above any process number
+    litter = done / f".cells.csv.{2**22 + 1}@{socket.gethostname()}.part"  # above any process number
     litter.write_text("half")
     assert run_here(small_study, done) == Summary(8, {})
     assert result_of(done) == before

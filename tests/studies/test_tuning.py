@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -152,7 +153,7 @@ def test_a_damaged_store_is_no_trial_s_fault(
         file.write(b"\x55\x2a")
     with pytest.raises(Obstacle, match=r"bent is damaged: .* Remove the folder and prepare it again"):
         tune(_search(quick), lambda _: Store.open(bent), out, 3, device="cpu")
-    litter = out / f".trials.csv.{2**22 + 1}.part"  # above any process number
+    litter = out / f".trials.csv.{2**22 + 1}@{socket.gethostname()}.part"  # above any process number
     litter.write_text("half")
     tune(_search(quick), lambda _: whole, out, 3, device="cpu")
     pd.testing.assert_frame_equal(_told(out), _told(searched))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ecgenough.ecg import STANDARD_LEADS, Ecg
 from ecgenough.errors import EcgenoughError, WrongRequest, nearest
-from ecgenough.files import csv_text, write_text
+from ecgenough.files import aside_of, csv_text, write_text
 from ecgenough.formats.wfdb import write_wfdb
 from ecgenough.progress import track
 from ecgenough.simulation.cohort import Cohort, count_positive, embolism_ceiling, embolism_cohort, superclass_cohort
@@ -112,7 +112,7 @@ def _check(out: Path, kind: str, records: int | None, seed: int, rate: float, du
 def _folder_aside(out: Path) -> Iterator[Path]:
     """A temporary folder beside `out` that becomes `out` on success and goes on any error."""
     place = out.resolve()
-    aside = place.with_name(f".{place.name}.{os.getpid()}.part")
+    aside = aside_of(place)
     try:
         aside.parent.mkdir(parents=True, exist_ok=True)
         _remove_what_is_left(place)
