@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from ecgenough.cli import main
+from ecgenough.errors import WrongRequest
+from ecgenough.formats.table import TableLayout
+from ecgenough.recipe import Recipe
+from ecgenough.signals.store import Store
+from ecgenough.studies import runs
+from ecgenough.studies.listings import list_collection
+from ecgenough.studies.stores import open_store
+from ecgenough.studies.study import Collection
 
+QUICK = ["training.epochs=1", "training.select=last"]
 HEAVY = {"torch", "lightning_fabric", "pandas", "wfdb", "requests", "pywt", "scipy.signal", "sklearn"}
 
 
@@ -47,3 +56,21 @@ def test_a_manifest_without_labels_is_prepared_and_pretrained_on_and_refused_for
     assert not (tmp_path / "run").exists()
     assert _run(monkeypatch, "pretrain", *about, *small) == 0
     assert (tmp_path / "run" / "model" / "model.json").is_file()
+
+
+def test_a_store_s_own_folder_is_not_given_together_with_recordings(
+    stores: dict[str, Store], simulated: Path, tiny: Recipe, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    """Whoever names both means the recordings to be read, perhaps others than the store's; neither is ignored."""
+    store = str(stores["embolism"].path)
+    model = runs.train(stores["superclasses"], tiny.with_changes(QUICK), tmp_path / "model", "cpu")
+    for words in (["train", store], ["prepare", store], ["transfer", str(model), store]):
+        asked = [*words, "--from", str(simulated / "superclasses")]
+        assert _run(monkeypatch, *asked, *(["--out", str(tmp_path / "run")] if words[0] != "prepare" else [])) == 2
+        assert f"{store} is a prepared store, which needs no recordings; leave" in capsys.readouterr().err
+    with pytest.raises(WrongRequest, match="is a prepared store, which needs no recordings"):
+        list_collection(Collection(data=store, folder=str(simulated / "embolism")), tiny.signal)
+    with pytest.raises(WrongRequest, match="a table layout is for manifests only"):
+        open_store(store, None, tiny.signal, layout=TableLayout(100, "mV", ("I",), "samples-by-leads"))
+    assert not (tmp_path / "run").exists()

@@ -15,7 +15,7 @@ from ecgenough.recipe import Signal, fingerprint
 from ecgenough.signals.store import Store
 from ecgenough.signals.store_identity import store_fingerprint
 from ecgenough.simulation import simulate_collection
-from ecgenough.studies.stores import open_store
+from ecgenough.studies.stores import open_store, store_at
 from ecgenough.studies.study import Collection, Simulation
 
 DEFAULT_TASKS = {"superclasses": "superdiagnostic", "embolism": "embolism"}
@@ -69,8 +69,7 @@ def list_collection(collection: Collection, signal: Signal) -> Listing:
     if collection.simulate is not None:
         return _to_be_simulated(collection.simulate, collection.task, signal)
     assert collection.data is not None  # Collection has one of the two
-    if (Path(collection.data) / "store.json").is_file():
-        store = Store.open(collection.data)
+    if (store := store_at(collection.data, _folder(collection))) is not None:
         place, conditioned, table = str(store.path.resolve()), store.fingerprint, store
         return _listed(store.name, place, conditioned, table, collection.task)
     dataset = open_dataset(collection.data, _folder(collection), rate=signal.rate)

@@ -19,6 +19,22 @@ def store_folder() -> Path:
     return Path(os.environ.get("ECGENOUGH_STORE") or cache / "ecgenough" / "stores")
 
 
+def store_at(dataset: str, root: Path | None, layout: "TableLayout | None" = None) -> Store | None:
+    """The store whose own folder `dataset` is; None where it is a name or a manifest.
+
+    Raises WrongRequest where `root` or `layout` is given too: a store needs neither.
+    """
+    if not (Path(dataset) / DESCRIPTION).is_file():
+        return None
+    if root is not None:
+        raise WrongRequest(
+            f"{dataset} is a prepared store, which needs no recordings; leave {root} (--from) out, or name the data set."
+        )
+    if layout is not None:
+        raise WrongRequest(f"{dataset} is a prepared store; a table layout is for manifests only.")
+    return Store.open(Path(dataset))
+
+
 def open_store(
     dataset: str,
     root: Path | None,
@@ -31,14 +47,15 @@ def open_store(
 ) -> Store:
     """The prepared store of a data set: conditioned now, or reused. `dataset` may also be a store's own folder.
 
-    Raises WrongRequest for a store whose conditioning is not the one asked for.
+    Raises WrongRequest for a store's folder whose conditioning is not the one asked for, or that is given together with
+    `root` or `layout`, and whatever listing and preparing raise.
 
     >>> store = ecgenough.open_store("simulated", Path("ecgs"), ecgenough.load_recipe("fast").signal)
     >>> len(store.records), store.rate
     (240, 100.0)
     """
-    if (Path(dataset) / DESCRIPTION).is_file():
-        return _conditioned(Store.open(Path(dataset)), signal)
+    if (store := store_at(dataset, root, layout)) is not None:
+        return _conditioned(store, signal)
     # Imported here: a machine that trains from a store needs neither wfdb nor pandas nor PyWavelets.
     from ecgenough.studies.preparing import prepared
 
@@ -52,8 +69,7 @@ def open_target(dataset: str, root: Path | None, signal: Signal, *, folder: Path
 
     Raises what `open_store` does.
     """
-    if (Path(dataset) / DESCRIPTION).is_file():
-        store = Store.open(Path(dataset))
+    if (store := store_at(dataset, root)) is not None:
         fewer = store.leads if set(store.leads) < set(signal.leads) else signal.leads
         return _conditioned(store, signal.model_copy(update={"leads": fewer}))
     from ecgenough.studies.preparing import prepared_target  # as in `open_store`
