@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from starlette.testclient import TestClient
 from tests.serving.conftest import ModelMaker
 
@@ -19,6 +20,7 @@ from ecgenough.serving.export import as_onnx, onnx_card
 from ecgenough.serving.limits import Limits
 from ecgenough.serving.service import build_app
 from ecgenough.signals.in_memory import conditioned_counts, store_of
+from ecgenough.signals.store import Store
 from ecgenough.simulation import Case, Simulated, simulate
 from ecgenough.studies import runs
 
@@ -81,13 +83,28 @@ def test_an_exported_one_is_named_by_its_file(
 
 
 def test_an_evaluation_names_the_weights(broken: Model, ecgs: Simulated, tmp_path: Path) -> None:
-    counts, valid = conditioned_counts(ecgs.signal, 100, STANDARD_LEADS, broken.recipe.signal)
-    labels = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2, 0, 1]]
-    task = Task(name=broken.task, classes=broken.classes, labels=labels, listed=np.ones(8, bool), titles=broken.titles)
-    store = store_of(counts, valid, broken.recipe.signal, task, list("abcdefgh"), np.ones(8, dtype=np.int64))
+    store = stored(broken, ecgs, np.ones(8, dtype=np.int64))
     with pytest.raises(BrokenModel, match=r"^broken.model\.safetensors answers NaN"):
         runs.evaluate(broken, store, tmp_path / "out", folds=(1,), device="cpu")
     assert not (tmp_path / "out" / "metrics.json").exists()
+
+
+def test_a_transfer_names_the_weights_it_begins_as_and_not_its_own_learning_rate(
+    broken: Model, ecgs: Simulated, tmp_path: Path
+) -> None:
+    store = stored(broken, ecgs, np.repeat([1, 2], 4))
+    recipe = broken.recipe.with_changes(["task=null", "training.epochs=1", "transfer={mode: frozen}"])
+    with pytest.raises(BrokenModel, match=r"^broken.model\.safetensors answers NaN"):
+        runs.transfer("broken", store, recipe, tmp_path / "out", "cpu")
+    assert not (tmp_path / "out").exists()
+
+
+def stored(model: Model, ecgs: Simulated, folds: NDArray[np.int64]) -> Store:
+    """The ECGs labelled with the model's classes; fold 1 trains, fold 2 chooses."""
+    counts, valid = conditioned_counts(ecgs.signal, 100, STANDARD_LEADS, model.recipe.signal)
+    labels = np.eye(3, dtype=np.float32)[[0, 1, 2, 0, 1, 2, 0, 1]]
+    task = Task(name=model.task, classes=model.classes, labels=labels, listed=np.ones(8, bool), titles=model.titles)
+    return store_of(counts, valid, model.recipe.signal, task, list("abcdefgh"), folds)
 
 
 def test_the_service_blames_itself_and_hides_where_the_model_lies(broken: Model) -> None:

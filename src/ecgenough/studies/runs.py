@@ -21,6 +21,7 @@ from ecgenough.learning.watching import Watcher
 from ecgenough.model import Model
 from ecgenough.networks.contract import Network, parameter_count
 from ecgenough.networks.ensemble import Ensemble
+from ecgenough.prediction import check_no_nan
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
 from ecgenough.sentences import agreed, counted
@@ -41,6 +42,8 @@ from ecgenough.studies.splits import (
     refuse_overlap,
     seen_rows,
 )
+
+LOOKED_AT = 32  # records that a source must answer before it is carried over
 
 
 def train(store: Store, recipe: Recipe, out: Path, device: str = "auto", watchers: Sequence[Watcher] = ()) -> Path:
@@ -88,7 +91,7 @@ def transfer(
     """Carry a trained model over to the store's task as `recipe.transfer` says and write the run to `out`.
 
     The recipe must condition as the source does (`recipe_for_transfer`). Raises WrongRequest where records of the
-    store were among those the source learned from.
+    store were among those the source learned from, BrokenModel where the source gives NaN for some of them.
 
     >>> recipe = ecgenough.load_model("runs/first").recipe.with_changes(["task=null", "transfer={mode: frozen}"])
     >>> store = ecgenough.open_store("embolism/labels.csv", None, recipe.signal)
@@ -108,6 +111,8 @@ def transfer(
     network, normaliser, messages = _begun_as(began.model, store.task(recipe.task), recipe)
     teachers = _teachers(recipe, store, division)
     run = Run(store, recipe, out, fabric, division, normaliser.to(fabric.device), began, teachers)
+    shown = Batches(store, run.splits["validation"][:LOOKED_AT], run.task, recipe, run.normaliser, fabric.device)
+    check_no_nan(began.model.name, answer(network.to(fabric.device), shown).logits)  # else training would be blamed
     mode = recipe.transfer.mode if recipe.transfer else "full"
     everything = parameter_count(network)
     learned = Adaptation(copy.deepcopy(network), recipe.transfer or SCRATCH).learned(recipe.training.epochs)
