@@ -86,6 +86,8 @@ def test_explain_draws_and_tells(folder: Path, run: Callable[..., int], capsys: 
         (["export", "nothing", "--out", "m"], "nothing holds no model"),
         (["predict", "ecg0.hea", "--model", "model", "--json", "--fhir"], "choose one"),
         (["predict", "ecg0.hea", "--model", "ecg0.hea"], "ecg0.hea is not an ONNX file, or is broken."),
+        (["explain", "ecg0.hea", "--model", "model", "--task", "rhythm", "--out", "a.png"], 'no task "rhythm"'),
+        (["predict", "ecg0.hea", "--model", "gone.onnx"], "gone.onnx is not there; name an ONNX file"),
         (["explain", "ecg0.hea", "--model", "ecg0.hea", "--out", "a.png"], "needs the model's folder"),
         (["explain", "ecg0.hea", "--model", "model", "--out", "a.pdf"], 'cannot be written as ".pdf"'),
         (["explain", "ecg0.hea", "--model", "model", "--class", "MII", "--out", "a.svg"], 'Nearest: "MI".'),

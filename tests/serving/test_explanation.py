@@ -60,6 +60,22 @@ def test_attributions_keep_their_sum_at_any_rate_and_length(rate: float, seconds
     assert not explanation.attribution[:, round(10 * rate) + 1 :].any()
 
 
+def test_of_a_long_recording_the_first_window_is_explained_and_said_so(make_model: Make, tmp_path: Path) -> None:
+    """Its probability is of what the colour is of: the answer, a mean over windows, would not fit the colours."""
+    model = make_model("resnet18")
+    ecg = simulate([Case()], rate=500.0, duration=15.0).ecg(0)
+    first = Ecg(ecg.signal[:, :5000], ecg.rate, ecg.leads)
+    explanation, of_first = explain(model, ecg, "MI"), explain(model, first, "MI")
+    assert explanation.probability == pytest.approx(of_first.probability, abs=1e-4)
+    assert explanation.logit == pytest.approx(of_first.logit, abs=1e-3)
+    assert (explanation.part, of_first.part) == ("its first 10 s", "")
+    assert "of its first 10 s;" in draw_explanation(explanation)
+    assert "of its first" not in draw_explanation(of_first)
+    write_explanation(explanation, tmp_path / "why.html")
+    assert "Explained is its first 10 s of 15 s" in (tmp_path / "why.html").read_text()
+    assert numbers(explanation)["seconds"] == pytest.approx(10.0)
+
+
 def test_only_what_the_centre_crop_shows_is_explained(make_model: Make) -> None:
     model = make_model("resnet18", "crop={seconds: 4, evaluation: centre}")
     ecg = simulate([Case()], rate=500.0).ecg(0)  # 10 s, of which 3 to 7 s are seen

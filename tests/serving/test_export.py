@@ -1,5 +1,6 @@
 """An exported model answers as the model does: every network, every normalisation, every filter, any length."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -20,6 +21,7 @@ from ecgenough.errors import BrokenRecord, EcgenoughError, WrongRequest
 from ecgenough.formats import read
 from ecgenough.formats.wfdb import write_wfdb
 from ecgenough.model import Model
+from ecgenough.networks.contract import with_outputs
 from ecgenough.recipe import Signal
 from ecgenough.serving import export as export_module
 from ecgenough.serving.export import as_onnx, export_onnx, onnx_card
@@ -74,6 +76,21 @@ def test_every_network_answers_alike_on_ecgs_of_any_length(name: str, make_model
     model = make_model(name)
     twin = exported(model)
     assert_alike(model, twin, noise(1.9), noise(10.0), noise(31.0, rate=100.0), simulate([Case()]).ecg(0))
+
+
+@pytest.mark.parametrize("name", ["s4d_hybrid", "resnet18", "crnn_gru"])
+def test_a_model_of_one_class_is_exported(name: str, make_model: Make) -> None:
+    """The graph must say that it gives one probability: a file that does not is taken for damaged."""
+    several = make_model(name)
+    one = dataclasses.replace(
+        several,
+        network=with_outputs(several.network, [1]),
+        classes=several.classes[1:2],
+        titles=several.titles[1:2],
+        thresholds=several.thresholds[1:2],
+        calibration=several.calibration.of([1]),
+    )
+    assert_alike(one, exported(one), noise(10.0), simulate([Case()]).ecg(0))
 
 
 @pytest.mark.parametrize("kind", ["none", "scale", "min-max", "z-score", "robust", "log", "signed-log", "l2"])

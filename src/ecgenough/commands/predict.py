@@ -103,7 +103,7 @@ def _load(model: str, task: str | None) -> tuple[Any, str, str]:
 
     PyTorch is loaded only where a folder asks for it.
     """
-    if Path(model).is_file():
+    if Path(model).is_file() or (Path(model).suffix == ".onnx" and not Path(model).is_dir()):
         if task is not None:
             raise WrongRequest(f"{model} answers as it was exported; leave out --task.")
         exported = OnnxModel.load(model)

@@ -151,7 +151,6 @@ class ExplainAnswer(BaseModel):
             label=told.pop("class"),
             relevance=[[float(f"{value:.5g}") for value in lead] for lead in explanation.course.tolist()],
             shade=shades.tolist(),
-            seconds=explanation.course.shape[1] / explanation.rate,
             **told | {"rate": explanation.rate},
         )
 

@@ -26,6 +26,7 @@ from ecgenough.serving.pieces import PIECES, pieces_of, without_waves
 from ecgenough.signals.conditioning import condition
 from ecgenough.signals.crops import evaluation_crops, evaluation_starts
 from ecgenough.signals.store import MICROVOLTS, to_microvolts
+from ecgenough.signals.windows import window_starts
 
 Floats = NDArray[np.float64]
 STEPS = 64  # of the path from silence to the ECG, Gauss-Legendre
@@ -37,11 +38,12 @@ class Explanation:
     """How much each sample of an ECG speaks for (above 0) or against one class, in logits.
 
     `ecg` has the model's leads at its own rate; `attribution` is `[leads, samples]` of it, 0 where the model does not
-    look; `course` is the same at the model's `rate`, as far as the model takes the recording. Integrated gradients: the
-    samples' shares of `logit - silence`, which they sum to, `silence` being the logit of an ECG of zeros. Grad-CAM: one
-    course over time for all leads, none negative. Occlusion: at each sample what the logit loses when the piece it lies in
-    (a wave in one lead, in all beats) is replaced by a line; `lead_losses` and `wave_losses` tell the same of whole leads,
-    silenced, and of waves in all leads at once. `edges` are the waves, None where they were not found.
+    look; `course` is the same at the model's `rate`. Of a recording longer than the model takes at once all of this is of
+    its first window, `probability` and `logit` too, while the model's answer is the mean over windows. Integrated
+    gradients: the samples' shares of `logit - silence`, which they sum to, `silence` being the logit of an ECG of zeros.
+    Grad-CAM: one course over time for all leads, none negative. Occlusion: at each sample what the logit loses when the
+    piece it lies in (a wave in one lead, in all beats) is replaced by a line; `lead_losses` and `wave_losses` tell the
+    same of whole leads, silenced, and of waves in all leads at once. `edges` are the waves, None where they were not found.
     """
 
     method: str
@@ -58,6 +60,16 @@ class Explanation:
     lead_losses: dict[str, float]
     wave_losses: dict[str, float]
 
+    @property
+    def part(self) -> str:
+        """ "its first 10 s" where only that much of a longer recording is explained, else nothing."""
+        seconds = self.course.shape[1] / self.rate
+        return (
+            f"its first {seconds:.3g} s"
+            if len(window_starts(self.ecg.samples, round(seconds * self.ecg.rate))) > 1
+            else ""
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class _Seen:
@@ -72,6 +84,8 @@ class _Seen:
 def explain(model: Model, ecg: Ecg, label: str | None = None, method: str = "integrated-gradients") -> Explanation:
     """Explain what `model` says of `ecg` about the class `label`; the likeliest class unless told.
 
+    Of a longer recording than the model takes at once the first window is explained (`Explanation.part`).
+
     Raises WrongRequest for an unknown class or method or without the extra `explain`, BrokenRecord where the recording
     cannot be used, or has no beats to take apart by occlusion.
     """
@@ -80,6 +94,7 @@ def explain(model: Model, ecg: Ecg, label: str | None = None, method: str = "int
         raise WrongRequest(f'method "{method}" is unknown. {nearest(method, METHODS)}')
     model.check_it_answers()
     said = model.predict(ecg)
+    of_part = model.prediction(model.logits(ecg))
     label = said.classes[int(np.argmax(said.probabilities))] if label is None else label
     if label not in said.classes:
         raise WrongRequest(f'class "{label}" is not one of this model. {nearest(label, said.classes)}')
@@ -92,7 +107,7 @@ def explain(model: Model, ecg: Ecg, label: str | None = None, method: str = "int
         method=method,
         label=label,
         title=said.titles[target],
-        probability=said.probabilities[target],
+        probability=of_part.probabilities[target],
         logit=_logit(model, seen.crops, target),
         silence=_logit(model, torch.zeros_like(seen.crops), target),
         ecg=own,

@@ -78,6 +78,7 @@ def numbers(explanation: Explanation) -> dict[str, Any]:
         "probability": explanation.probability,
         "logit": explanation.logit,
         "logit_of_silence": explanation.silence,
+        "seconds": explanation.course.shape[1] / explanation.rate,
         "rate": explanation.ecg.rate,
         "leads": list(explanation.ecg.leads),
         "sum": float(explanation.attribution.sum()) if sums else None,
@@ -87,6 +88,14 @@ def numbers(explanation: Explanation) -> dict[str, Any]:
         "wave_losses": explanation.wave_losses or None,
         "beats": [] if explanation.edges is None else explanation.edges.r.tolist(),
     }
+
+
+def said_of_part(explanation: Explanation) -> str:
+    """A sentence on an explanation that is of a part; else nothing."""
+    if not explanation.part:
+        return ""
+    whole = f"{explanation.ecg.duration:.4g} s"
+    return f"Explained is {explanation.part} of {whole}; the model's answer is the mean over windows of all of it."
 
 
 def _by_lead(explanation: Explanation, values: Floats) -> dict[str, float]:
@@ -127,12 +136,19 @@ def shade(attribution: Floats, rate: float) -> Floats:
 def _legend(explanation: Explanation) -> str:
     """What the colours mean, right-aligned at the foot of the drawing."""
     against = "" if explanation.method == "grad-cam" else '\u2003<tspan fill="{1}">■</tspan> against'
-    text = '<text text-anchor="end" font-size="2.8" fill="#5c5050">{2}: {3} {4:.2f}; {5}\u2003<tspan fill="{0}">■</tspan> for'
+    text = '<text text-anchor="end" font-size="2.8" fill="#5c5050">{2} {3:.2f}{4}; {5}\u2003<tspan fill="{0}">■</tspan> for'
+    part = f" of {explanation.part}" if explanation.part else ""
     return str(
         Markup(text + against + "</text>").format(
-            FOR, AGAINST, explanation.label, explanation.title, explanation.probability, _METHODS[explanation.method]
+            FOR, AGAINST, _named(explanation), explanation.probability, part, _METHODS[explanation.method]
         )
     )
+
+
+def _named(explanation: Explanation) -> str:
+    """The class with its name, where that says more."""
+    label, title = explanation.label, explanation.title
+    return label if title == label else f"{label}: {title}"
 
 
 def as_png(svg: str) -> bytes:
@@ -177,13 +193,14 @@ def _page(explanation: Explanation) -> str:
             "body{{font:1rem/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:72rem;padding:0 1rem}}"
             ".paper{{overflow-x:auto}}table{{border-collapse:collapse;margin:1rem 2rem 1rem 0;display:inline-table}}"
             "td,th{{padding:.15rem .8rem;text-align:right}}caption{{text-align:left;font-weight:600}}</style>"
-            "<h1>{label}: {title}</h1><p>Probability {probability:.3f}, logit {logit:.3f}; an ECG of zeros has a logit of "
+            "<h1>{name}</h1><p>Probability {probability:.3f}, logit {logit:.3f}; an ECG of zeros has a logit of "
             "{silence:.3f}. Method: {method}. Orange speaks for the class, blue against it. An explanation tells what the "
-            "network used, not whether that was right. Research software, not a medical device.</p>"
+            "network used, not whether that was right. {part} Research software, not a medical device.</p>"
             '<div class="paper">{drawing}</div>{tables}</html>'
         ).format(
             label=explanation.label,
-            title=explanation.title,
+            name=_named(explanation),
+            part=said_of_part(explanation),
             probability=explanation.probability,
             logit=explanation.logit,
             silence=explanation.silence,

@@ -65,6 +65,8 @@ def as_onnx(model: Model, card: dict[str, Any]) -> bytes:
             },
         )
     proto = onnx.load_model_from_string(written.getvalue())
+    for answer in proto.graph.output:  # of one class the exporter does not know that it is one
+        answer.type.tensor_type.shape.dim[1].dim_value = len(card["classes"])
     proto.producer_name, proto.producer_version = "ecgenough", str(card["version"])
     proto.doc_string = f"{card['network']}: {', '.join(card['classes'])}. Research software, not a medical device."
     onnx.helper.set_model_props(proto, {CARD: json.dumps(card)})
