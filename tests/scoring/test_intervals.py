@@ -4,6 +4,7 @@ import time
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 from sklearn import metrics as sklearn
 
 from ecgenough.scoring import METRICS, score, skipped_resamples
@@ -67,7 +68,9 @@ def test_intervals_are_those_of_a_naive_bootstrap_with_scikit_learn() -> None:
     for metric in METRICS:
         for c, name in enumerate("abc"):
             part = found["classes"][name][metric]
-            assert [part["low"], part["high"]] == pytest.approx(interval([table[c][metric] for table in tables]))
+            expected = interval([table[c][metric] for table in tables])
+            if expected not in ([0, 0], [1, 1]):  # those have an end of their own: see below
+                assert [part["low"], part["high"]] == pytest.approx(expected)
             value = reference_class(labels[:, c], probabilities[:, c], thresholds[c])[metric]
             assert part["value"] == pytest.approx(value)
         means = [float(np.nanmean([entry[metric] for entry in table])) for table in tables]
@@ -152,6 +155,42 @@ def test_the_interval_of_a_share_covers_it() -> None:
         found = score(truth, called, [0.5], [str(n) for n in range(100)], ["a"], resamples=200, seed=study)
         covered += found["overall"]["accuracy"]["low"] <= 0.8 <= found["overall"]["accuracy"]["high"]
     assert 0.9 <= covered / 150 <= 0.98
+
+
+def test_what_is_all_right_on_few_patients_is_not_certain() -> None:
+    """2 of 2 positives and 3 of 3 negatives: Clopper & Pearson's ends, as scipy has them; two patients settle nothing."""
+    labels = np.array([[1], [1], [1], [0], [0], [0]])
+    probabilities = np.array([[0.9], [0.8], [0.8], [0.3], [0.2], [0.1]])
+    patients = ["p1", "p1", "p2", "n1", "n2", "n3"]  # one has two records
+    found = score(labels, probabilities, [0.5], patients, ["mi"], resamples=200)
+    exact = {n: binomtest(n, n).proportion_ci(0.95, "exact").low for n in (2, 3, 5)}
+    low = {name: interval["low"] for name, interval in found["macro"].items()}
+    assert low["sensitivity"] == low["auc"] == low["average_precision"] == low["precision"] == pytest.approx(exact[2])
+    assert low["specificity"] == pytest.approx(exact[3])
+    assert low["accuracy"] == pytest.approx(exact[5])
+    assert found["overall"]["exact_match"]["low"] == pytest.approx(exact[5])
+    assert low["g_mean"] == pytest.approx((exact[2] * exact[3]) ** 0.5)
+    assert low["f1"] == pytest.approx(exact[2])  # the harmonic mean of two that are equal
+    assert found["classes"]["mi"]["auc"] == found["macro"]["auc"]
+    assert all(found["macro"][name]["high"] == 1 for name in low if name != "brier")
+
+
+def test_what_is_all_wrong_on_few_patients_is_not_certain() -> None:
+    labels, probabilities = np.array([[1], [1], [0], [0]]), np.array([[0.1], [0.2], [0.3], [0.4]])
+    found = score(labels, probabilities, [0.35], ["a", "b", "c", "d"], ["mi"], resamples=200)["macro"]
+    high = binomtest(0, 2).proportion_ci(0.95, "exact").high
+    assert found["auc"] == {"value": 0, "low": 0, "high": pytest.approx(high)}
+    assert found["sensitivity"]["high"] == pytest.approx(high)
+    assert found["precision"]["high"] == pytest.approx(binomtest(0, 1).proportion_ci(0.95, "exact").high)
+    assert found["g_mean"]["high"] == pytest.approx((high * found["specificity"]["high"]) ** 0.5)
+
+
+def test_nothing_called_and_guessing_stay_as_they_are() -> None:
+    """Without a call there is no share of right ones, 0 by convention; a constant has an AUC of 0.5 on any patients."""
+    labels, probabilities = np.array([[1], [1], [0], [0]]), np.full((4, 1), 0.3)
+    found = score(labels, probabilities, [0.5], ["a", "b", "c", "d"], ["mi"], resamples=200)["macro"]
+    assert found["precision"] == {"value": 0, "low": 0, "high": 0}
+    assert found["auc"] == {"value": 0.5, "low": 0.5, "high": 0.5}
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,13 @@
 
 Records of one patient resemble each other, so patients are what is drawn: with replacement, each with all its records
 (Efron & Tibshirani 1993, ch. 8 and 13). A draw is a weight for each record, how often its patient came up.
+
+Where all is right, or all wrong, every resample says the same and the interval would have no width, as if two patients
+had settled it. Its far end is then the exact one of a share that n of n patients have, 0.025 ** (1 / n) (Clopper &
+Pearson 1934): see `_open_class`.
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +55,7 @@ def score(
         }
         for part in ("macro", "overall", "classes")
     }
+    _open_all(parts, predictions, patients)
     positives = predictions.labels.sum(axis=0)
     return {
         "records": len(predictions.labels),
@@ -142,10 +148,10 @@ def _drawn(rng: np.random.Generator, patients: int, draws: int) -> Floats:
     return np.stack([np.bincount(pick, minlength=patients) for pick in picks], axis=1).astype(np.float64)
 
 
-def _intervals(values: Floats, draws: Floats) -> list[Mapping[str, float] | None]:
-    """{"value", "low", "high"} for each value and its draws on the last axis; None where the value is NaN."""
+def _intervals(values: Floats, draws: Floats) -> list[dict[str, float]]:
+    """{"value", "low", "high"} for each value and its draws on the last axis; {} where the value is NaN."""
     return [
-        None if np.isnan(value) else _interval(float(value), drawn)
+        {} if np.isnan(value) else _interval(float(value), drawn)
         for value, drawn in zip(np.atleast_1d(values), np.atleast_2d(draws), strict=True)
     ]
 
@@ -153,6 +159,63 @@ def _intervals(values: Floats, draws: Floats) -> list[Mapping[str, float] | None
 def _interval(value: float, draws: Floats) -> dict[str, float]:
     low, high = percentile_interval(draws)
     return {"value": value, "low": low, "high": high}
+
+
+def _open_all(
+    parts: Mapping[str, Mapping[str, list[dict[str, float]]]], predictions: Predictions, patients: Sequence[str]
+) -> None:
+    """Give the intervals without width, of what is all right or all wrong, an end."""
+    behind = _patients_behind(predictions, patients)
+    present = [column for column in range(len(behind["called"])) if column not in predictions.absent]
+    for column in present:
+        _open_class({name: found[column] for name, found in parts["classes"].items()}, behind, column)
+    for name, found in parts["macro"].items():
+        for end in _closed(found[0]):
+            found[0][end] = float(np.mean([parts["classes"][name][column][end] for column in present]))
+    for found in parts["overall"].values():
+        _open(found[0], behind["any"][0])
+
+
+def _patients_behind(predictions: Predictions, patients: Sequence[str]) -> dict[str, list[int]]:
+    """How many patients each class has a positive, a negative, a called and any record of."""
+    names, called = np.asarray(patients, dtype=str), predictions.probabilities >= predictions.thresholds
+    kinds = {"positive": predictions.labels, "negative": ~predictions.labels, "called": called}
+    kinds["any"] = np.ones_like(called)
+    return {kind: [len(np.unique(names[column])) for column in which.T] for kind, which in kinds.items()}
+
+
+def _open_class(found: Mapping[str, dict[str, float]], behind: Mapping[str, Sequence[int]], column: int) -> None:
+    """Give a class's metrics that are 0 or 1 on every resample an end.
+
+    All k pairs of a positive and a negative patient, none twice, are in order with a chance of AUC ** k at most, so k
+    counts for the AUC as patients do for a share; average precision is at least the share of positives above all of these
+    negatives. F1 and G-mean have the ends of what they are made of.
+    """
+    positive, negative, called, anyone = (behind[kind][column] for kind in ("positive", "negative", "called", "any"))
+    patients = {
+        "auc": min(positive, negative), "average_precision": positive, "sensitivity": positive,
+        "specificity": negative, "precision": called, "accuracy": anyone,
+    }  # fmt: skip
+    for name, many in patients.items():
+        _open(found[name], many)
+    for end in _closed(found["g_mean"]):
+        found["g_mean"][end] = math.sqrt(found["sensitivity"][end] * found["specificity"][end])
+    for end in _closed(found["f1"]):
+        both = found["sensitivity"][end], found["precision"][end]
+        found["f1"][end] = 2 * math.prod(both) / sum(both) if sum(both) else 0.0
+
+
+def _closed(interval: Mapping[str, float]) -> list[str]:
+    """The far end, "low" of 1 and "high" of 0, of an interval without width; of any other none."""
+    if interval["low"] != interval["high"] or interval["value"] not in (0, 1):
+        return []
+    return ["low" if interval["value"] == 1 else "high"]
+
+
+def _open(interval: dict[str, float], patients: int) -> None:
+    for end in _closed(interval) if patients else []:
+        least = ((100 - PERCENTILES[1]) / 100) ** (1 / patients)
+        interval[end] = least if end == "low" else 1 - least
 
 
 def _check_names(predictions: Predictions, patients: Sequence[str], classes: Sequence[str]) -> None:
