@@ -155,7 +155,7 @@ def _taught(model: Model) -> str:
     settings = model.recipe.distillation
     if settings is None:
         return ""
-    *others, last = settings.teachers
+    *others, last = (*settings.teachers, *(f"the baseline {name}" for name in settings.baselines))
     named = f"{', '.join(others)} and {last}" if others else last
     return f"Taught by {named}, whose answers are {settings.weight:.0%} of each target. "
 

@@ -8,8 +8,11 @@ import numpy as np
 import pytest
 import torch
 
+from ecgenough import baselines
+from ecgenough.baselines import Baseline
 from ecgenough.errors import WrongRequest
-from ecgenough.learning.distillation import Teacher, mixed
+from ecgenough.learning.cross_fitting import PARTS, cross_fitted
+from ecgenough.learning.distillation import answers_of, mixed
 from ecgenough.model import Model
 from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
@@ -32,7 +35,7 @@ def test_targets_are_label_and_answer_in_their_shares(teacher: Path, stores: dic
     rows = store.rows("superdiagnostic", (9,))[:5]
     labels = store.task("superdiagnostic").labels[rows].copy()
     labels[0, 1] = np.nan
-    found = mixed(labels, 0.25, [Teacher("t", "0", model)] * 2, store, rows, torch.device("cpu"))
+    found = mixed(labels, 0.25, [answers_of(model, store, rows, torch.device("cpu"))] * 2)
     table = np.genfromtxt(
         teacher / "validation" / "predictions.csv", delimiter=",", names=True, dtype=None, encoding=None
     )
@@ -90,3 +93,73 @@ def test_pretraining_without_labels_has_no_teachers(
     recipe = taught_by(teacher, tiny, "pretraining.objective=masked", "training.select=loss")
     with pytest.raises(WrongRequest, match="distillation"):
         run_pretraining(stores["superclasses"], recipe, tmp_path / "pretrained", "cpu")
+
+
+def test_a_baseline_s_answers_come_from_other_patients(
+    stores: dict[str, Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = stores["superclasses"]
+    rows = store.rows("superdiagnostic", store.train_folds)
+    fitted_on: list[set[str]] = []
+    fit = baselines.fit
+
+    class Witness:
+        def __init__(self, baseline: Baseline, known: set[str]) -> None:
+            self.baseline, self.known = baseline, known
+
+        def probabilities(self, store: Store, rows: np.ndarray) -> np.ndarray:
+            assert not self.known & {store.patients[row] for row in rows}
+            return self.baseline.probabilities(store, rows)
+
+    def witnessed(name: str, store: Store, task: str, rows: np.ndarray, seed: int) -> Witness:
+        fitted_on.append({store.patients[row] for row in rows})
+        return Witness(fit(name, store, task, rows, seed), fitted_on[-1])
+
+    monkeypatch.setattr(baselines, "fit", witnessed)
+    answers = cross_fitted("demographics", store, "superdiagnostic", rows, seed=5)
+    assert len(fitted_on) == PARTS
+    assert set.union(*fitted_on) == {store.patients[row] for row in rows}
+    assert np.isfinite(answers).all()
+    again = cross_fitted("demographics", store, "superdiagnostic", rows, seed=5)  # from the file beside the store
+    assert len(fitted_on) == PARTS
+    assert np.array_equal(answers, again)
+
+
+def test_a_baseline_teaches_only_the_tasks_a_record_takes_part_in(stores: dict[str, Store]) -> None:
+    store, task = stores["superclasses"], "superdiagnostic+form"
+    rows = store.rows(task, store.train_folds)
+    answers = cross_fitted("prevalence", store, task, rows, seed=0)
+    assert np.array_equal(np.isnan(answers), np.isnan(store.task(task).labels[rows]))
+
+
+def test_a_baseline_teaches_with_others_and_alone(
+    teacher: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    store = stores["superclasses"]
+    shares = ["distillation.baselines=[demographics]", "distillation.weight=1"]
+    alone = taught_by(teacher, tiny, "distillation.teachers=[]", *shares)
+    models = [
+        Model.load(runs.train(store, recipe, tmp_path / str(number), "cpu"))
+        for number, recipe in enumerate((alone, taught_by(teacher, tiny, *shares), taught_by(teacher, tiny)))
+    ]
+    heads = [next(reversed(model.network.state_dict().values())) for model in models]
+    assert not torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[1], heads[2])
+    assert models[0].origin["teachers"] == {}
+
+
+def test_nobody_to_ask_is_refused(tiny: Recipe) -> None:
+    with pytest.raises(WrongRequest, match=r"distillation.* needs a teacher or a baseline"):
+        tiny.with_changes(["distillation.teachers=[]"])
+
+
+def test_too_few_patients_for_a_baseline_to_teach_are_refused(stores: dict[str, Store]) -> None:
+    store = stores["superclasses"]
+    with pytest.raises(WrongRequest, match="there are 2 patients to learn from"):
+        cross_fitted(
+            "prevalence",
+            replace(store, patients=("a", "b") * (len(store.patients) // 2)),
+            "superdiagnostic",
+            store.rows("superdiagnostic", (1,)),
+            seed=0,
+        )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,22 +33,25 @@ def called(settings: Distillation | None, task: str, classes: Sequence[str]) -> 
     return tuple(_called(name, task, classes) for name in settings.teachers) if settings else ()
 
 
-def mixed(
-    labels: NDArray[np.float32],
-    weight: float,
-    teachers: Sequence[Teacher],
-    store: Store,
-    rows: NDArray[np.int64],
-    device: torch.device,
-) -> NDArray[np.float32]:
-    """The labels of the rows and the mean of the teachers' calibrated probabilities for them, both `[rows, classes]`.
+def answers_of(model: Model, store: Store, rows: NDArray[np.int64], device: torch.device) -> NDArray[np.float64]:
+    """The model's calibrated probabilities `[rows, classes]`.
 
-    With `weight` to the teachers; NaN where the label is. Cross-entropy is linear in its target, so that of the mean is
-    the weighted sum of both (Hinton et al. 2015, equation 1 at temperature 1). Raises WrongRequest where a teacher reads
-    signals that were conditioned otherwise than the store's.
+    Raises WrongRequest where it reads signals that were conditioned otherwise than the store's.
     """
-    answers = np.mean([_answers(teacher.model, store, rows, device) for teacher in teachers], axis=0)
-    return np.asarray((1 - weight) * labels + weight * answers, dtype=np.float32)
+    model.network.to(device)
+    batches = Batches(store, rows, model.task, model.recipe, model.normaliser, device)
+    return model.probabilities(answer(model.network, batches).logits)
+
+
+def mixed(
+    labels: NDArray[np.float32], weight: float, answers: Sequence[NDArray[np.floating[Any]]]
+) -> NDArray[np.float32]:
+    """The labels and the mean of all `answers` to the same records, each `[rows, classes]`.
+
+    With `weight` to the answers; NaN where the label is. Cross-entropy is linear in its target, so that of the mean is
+    the weighted sum of both (Hinton et al. 2015, equation 1 at temperature 1).
+    """
+    return np.asarray((1 - weight) * labels + weight * np.mean(answers, axis=0), dtype=np.float32)
 
 
 def _called(name: str, task: str, classes: Sequence[str]) -> Teacher:
@@ -58,9 +62,3 @@ def _called(name: str, task: str, classes: Sequence[str]) -> Teacher:
             "Choose a teacher of this very task."
         )
     return Teacher(name, weights_digest(name), model)
-
-
-def _answers(model: Model, store: Store, rows: NDArray[np.int64], device: torch.device) -> NDArray[np.float64]:
-    model.network.to(device)
-    batches = Batches(store, rows, model.task, model.recipe, model.normaliser, device)
-    return model.probabilities(answer(model.network, batches).logits)

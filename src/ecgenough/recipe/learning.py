@@ -1,8 +1,8 @@
 """What reads the ECGs and how it learns: network, loss, optimiser, schedule, training, transfer, pretraining."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from ecgenough.recipe.section import Count, Fraction, Positive, Seconds, Section
 
@@ -155,16 +155,23 @@ class Transfer(Section):
 
 
 class Distillation(Section):
-    """Learn from what trained models answer as well as from the labels (Hinton et al. 2015).
+    """Learn from what trained models and sober baselines answer as well as from the labels (Hinton et al. 2015).
 
-    `teachers` are shipped models or folders that know the task; the target of a record is its label with 1 - `weight`
-    and the mean of the teachers' calibrated probabilities with `weight`.
+    The target of a record is its label with 1 - `weight` and the mean of all teachers' probabilities with `weight`.
     """
 
-    teachers: Annotated[tuple[str, ...], Field(min_length=1)] = ("ptbxl-base",)
-    """Names or folders of models."""
+    teachers: tuple[str, ...] = ("ptbxl-base",)
+    """Names or folders of models that know the task; their answers are calibrated."""
+    baselines: tuple[str, ...] = ()
+    """Baselines that teach too, such as intervals: each patient is answered by one fitted on other training patients."""
     weight: Fraction = 0.5
     """How much their answers count; the labels have the rest."""
+
+    @model_validator(mode="after")
+    def _has_somebody_to_ask(self) -> Self:
+        if not self.teachers and not self.baselines:
+            raise ValueError("needs a teacher or a baseline; without either, set distillation=null")
+        return self
 
 
 class Masked(Section):

@@ -7,7 +7,8 @@ import numpy as np
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
-from ecgenough.learning.distillation import Teacher, mixed
+from ecgenough.learning.cross_fitting import cross_fitted
+from ecgenough.learning.distillation import Teacher, answers_of, mixed
 from ecgenough.model import Model, weights_digest
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
@@ -79,11 +80,11 @@ class Run:
 
     def _targets(self) -> NDArray[np.float32] | None:
         """What the teachers make of the training labels; None where nobody teaches."""
-        if self.recipe.distillation is None:
+        wanted, rows = self.recipe.distillation, self.splits["train"]
+        if wanted is None:
             return None
-        rows, weight = self.splits["train"], self.recipe.distillation.weight
-        say(
-            f"taught by {', '.join(teacher.name for teacher in self.teachers)}, which answer the training records first"
-        )
-        labels = label_targets(self.store, rows, self.task, self.recipe)
-        return mixed(labels, weight, self.teachers, self.store, rows, self.fabric.device)
+        names = [*(teacher.name for teacher in self.teachers), *wanted.baselines]
+        say(f"taught by {', '.join(names)}, which answer the training records first")
+        answers = [answers_of(teacher.model, self.store, rows, self.fabric.device) for teacher in self.teachers]
+        fitted = [cross_fitted(name, self.store, self.task, rows, self.recipe.seed) for name in wanted.baselines]
+        return mixed(label_targets(self.store, rows, self.task, self.recipe), wanted.weight, [*answers, *fitted])

@@ -1,0 +1,86 @@
+"""What a sober baseline makes of the very records that a network is to learn from."""
+
+import hashlib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from zipfile import BadZipFile
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ecgenough import baselines
+from ecgenough.datasets.joint import columns_by_task
+from ecgenough.errors import WrongRequest
+from ecgenough.files import written_aside
+from ecgenough.progress import track
+from ecgenough.sentences import counted
+from ecgenough.signals.store import Store
+
+PARTS = 4  # of the patients: each is answered by a baseline that was fitted on the three others
+EDITION = 1  # of the rule by which patients are parted; answers of another one are worked out anew
+Rows = NDArray[np.int64]
+Answers = NDArray[np.float32]
+
+
+def cross_fitted(name: str, store: Store, task: str, rows: Rows, seed: int) -> Answers:
+    """The baseline's probabilities for `rows`, `[rows, classes]`; NaN where a record takes no part in a class's task.
+
+    A baseline knows the records it was fitted on by heart, and would teach their labels once more. So each patient is
+    answered by one that was fitted on others, as in stacking (Wolpert 1992). The answers are kept in a file beside the
+    store. Raises WrongRequest for an unknown baseline, or fewer patients than parts.
+    """
+    baselines.describe(name)
+    whom = hashlib.sha256(rows.tobytes()).hexdigest()
+    asked = (EDITION, task, store.task(task).classes, seed, store.fingerprint, whom, _scikit_learn())
+    key = hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
+    kept = store.path.parent / f"{store.path.name}.{name}-{key}.npz"
+    answers = _read(kept)
+    if answers is None:
+        answers = _answers(name, store, task, rows, seed)
+        with written_aside(kept) as aside, aside.open("wb") as file:
+            np.savez_compressed(file, answers=answers)
+    return answers
+
+
+def _answers(name: str, store: Store, task: str, rows: Rows, seed: int) -> Answers:
+    truth = store.task(task)
+    parts, known = _patient_parts(store, rows, seed), ~np.isnan(truth.labels[rows])
+    answers = np.full((len(rows), len(truth.classes)), np.nan, dtype=np.float32)
+    work = [
+        (of, columns, part) for of, columns in columns_by_task(task, truth.classes).items() for part in range(PARTS)
+    ]
+    for of, columns, part in track(work, f"fitting {name} to teach", len(work), "fits"):
+        takes_part = known[:, columns].all(axis=1)
+        learned, answered = takes_part & (parts != part), takes_part & (parts == part)
+        if answered.any():
+            fitted = baselines.fit(name, store, of, rows[learned], seed)
+            answers[answered, columns] = fitted.probabilities(store, rows[answered])
+    return answers
+
+
+def _patient_parts(store: Store, rows: Rows, seed: int) -> NDArray[np.int64]:
+    """Which part each row is in `[rows]`; patients stay whole."""
+    patients, whose = np.unique(store.patient_hashes(rows), return_inverse=True)
+    if len(patients) < PARTS:
+        raise WrongRequest(
+            f"a baseline that teaches is fitted on {PARTS - 1} of {PARTS} parts of the patients, and there are "
+            f"{counted(len(patients), 'patient')} to learn from. Leave distillation.baselines out."
+        )
+    part = np.random.default_rng(seed).permutation(len(patients)) % PARTS
+    return np.asarray(part[whose], dtype=np.int64)
+
+
+def _read(path: Path) -> Answers | None:
+    """The answers kept at `path`; None where there are none that can be read."""
+    try:
+        with np.load(path, allow_pickle=False) as kept:
+            return np.asarray(kept["answers"], dtype=np.float32)
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
+
+
+def _scikit_learn() -> str:
+    try:
+        return version("scikit-learn")
+    except PackageNotFoundError:
+        return ""
