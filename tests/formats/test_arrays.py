@@ -86,6 +86,18 @@ def test_a_column_of_words_and_an_absent_one_are_named(tmp_path: Path) -> None:
         read(_parquet(tmp_path, {"I": [1.0], "III": [1.0]}), LAYOUT)
 
 
+def test_a_column_shorter_than_declared_is_named(tmp_path: Path) -> None:
+    table = pyarrow.table({"I": [0.1, 0.2, 0.3], "II": [0.1, 0.2, 0.3]}).replace_schema_metadata(
+        {"rate": "500", "unit": "mV"}
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "x.parquet", use_dictionary=False, compression="none")
+    whole = (tmp_path / "x.parquet").read_bytes()
+    header = b"\x2c\x15\x06"  # of the first page: three values, as zigzag number
+    (tmp_path / "x.parquet").write_bytes(whole.replace(header, b"\x2c\x15\x00", 1))
+    with pytest.raises(BrokenRecord, match='column "I" holds 0 samples where the file declares 3'):
+        read(tmp_path / "x.parquet")
+
+
 def test_nothing_but_npy_is_taken_from_the_archive(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, signal=SIGNAL, rate=500, unit="mV", leads=["I", "II"])

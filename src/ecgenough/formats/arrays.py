@@ -74,6 +74,9 @@ def read_parquet(place: Path, layout: TableLayout | None = None) -> Ecg:
     for name, column in zip(names, columns, strict=True):
         if column.dtype.kind not in "iuf":
             raise BrokenRecord(f"its column {quoted(name)} holds {column.dtype}, not voltages.")
+        if len(column) != rows:  # a damaged page: the metadata agree with each other
+            found = counted(len(column), "sample")
+            raise BrokenRecord(f"its column {quoted(name)} holds {found} where the file declares {rows:,}.")
     signal = np.stack(columns)
     if layout is not None:
         return _laid_out(signal if layout.orientation == "leads-by-samples" else signal.T, layout)
