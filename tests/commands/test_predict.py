@@ -106,6 +106,18 @@ def test_a_wrong_request_is_one_sentence_and_status_2(
     assert said.out == ""
 
 
+def test_headings_of_a_table_are_left_out_when_told(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _predict(monkeypatch, folder, "a.csv", *_table("mV"), "--json") == 0
+    plain = json.loads(capsys.readouterr().out)[0]
+    (folder / "headed.csv").write_text("any,heading\n" + (folder / "a.csv").read_text())
+    assert _predict(monkeypatch, folder, "headed.csv", *_table("mV"), "--json") == 1
+    assert "or --skip-rows 1" in capsys.readouterr().err
+    assert _predict(monkeypatch, folder, "headed.csv", *_table("mV"), "--skip-rows", "1", "--json") == 0
+    assert json.loads(capsys.readouterr().out)[0] == plain | {"file": "headed.csv"}
+
+
 def test_a_file_named_twice_is_answered_once_and_said_to_be(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

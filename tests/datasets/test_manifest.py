@@ -237,7 +237,11 @@ def test_a_path_outside_the_root_is_refused(tmp_path: Path, path: str) -> None:
     [
         ("file,pe\nf0.txt,1\nf1.txt,2\nf2.txt,0\n", 'pe.csv row 3, column "pe": "2" is not a label; labels are 0 or 1'),
         ("file,pe\nf0.txt,1\nf1.txt,\nf2.txt,0\n", 'pe.csv row 3, column "pe": an empty cell is not a label'),
-        ("file,label\nf0.txt,3\nf1.txt,4\n", 'pe.csv row 2, column "label": "3" is not a label'),
+        (
+            "file,label\nf0.txt,3\nf1.txt,4\n",
+            'pe.csv row 2, column "label": "3" is not a label; labels are 0 or 1, in every row; of more than two classes in '
+            "one column, write the names.",
+        ),
         ("file,class\nf0.txt,AF\nf1.txt,\n", 'pe.csv row 3, column "class": an empty cell is not a label'),
         ("file,class\nf0.txt,a\nf1.txt,b\nf2.txt,c\n", "3 different words in 3 rows"),
         (
@@ -300,6 +304,31 @@ def test_label_columns_are_told_with_how_to_choose_and_are_tasks_of_their_own(
         ("labels", "embolism"), ("embolism",)
     )
     assert "smoker" not in capsys.readouterr().err
+
+
+def test_columns_of_yes_and_no_are_labels_named_by_their_heading(tmp_path: Path) -> None:
+    text = "file,RBBB,AF,sure\n" + "".join(
+        f"f{row}.txt,{('Yes', 'no')[row % 2]},{('no', 'yes')[row % 3 == 0]},{('yes', 'no', '?')[row % 3]}\n"
+        for row in range(30)
+    )
+    dataset = open_manifest(write(tmp_path, text, FILES))
+    assert dataset.task(None).classes == ("RBBB", "AF")
+    assert dataset.task("RBBB").labels[:, 0].tolist() == [float(row % 2 == 0) for row in range(30)]
+    assert dataset.task("AF").labels[:, 0].tolist() == [float(row % 3 == 0) for row in range(30)]
+
+
+def test_an_age_may_have_a_decimal_comma(tmp_path: Path) -> None:
+    rows = "".join(f"f{row}.txt;{row % 2};{40 + row},5\n" for row in range(30))
+    dataset = open_manifest(write(tmp_path, "file;pe;age\n" + rows, FILES))
+    assert dataset.ages[:2].tolist() == [40.5, 41.5]
+
+
+def test_two_other_words_are_no_labels_and_it_is_said_what_to_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "file,RBBB,device\n" + "".join(f"f{row}.txt,{('ja', 'nein')[row % 2]},d{row % 3}\n" for row in range(30))
+    assert not open_manifest(write(tmp_path, text, FILES)).tasks
+    assert "For RBBB (ja, nein), write 0 and 1." in " ".join(capsys.readouterr().err.split())
 
 
 def test_a_manifest_without_labels_has_no_task_and_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

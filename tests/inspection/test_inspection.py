@@ -83,6 +83,24 @@ def test_a_header_without_its_samples_is_absent_and_a_short_one_broken(tmp_path:
     assert found.labels is None
 
 
+def test_a_copy_with_another_label_is_pointed_out(tmp_path: Path) -> None:
+    """One of the two labels is wrong, whichever it is."""
+    for at, ecg in enumerate([ECGS[0], ECGS[1], ECGS[0], ECGS[1]]):
+        write_wfdb(tmp_path, f"r{at}", ecg)
+    (tmp_path / "m.csv").write_text("path,patient,mi\nr0,a,1\nr1,b,0\nr2,a,0\nr3,b,0\n")
+    found = inspect_dataset(open_dataset(str(tmp_path / "m.csv"), None, to_train_on=False), workers=1)
+    write_inspection(found, tmp_path / "out")
+    assert [one["same labels"] for one in json.loads((tmp_path / "out/inspection.json").read_text())["copies"]] == [
+        False, True,
+    ]  # fmt: skip
+    assert (
+        "2 pairs of records have one waveform, 1 with different labels"
+        in (tmp_path / "out/inspection.html").read_text()
+    )
+    rows = list(csv.DictReader((tmp_path / "out/copies.csv").open()))
+    assert [row["same_labels"] for row in rows] == ["no", "yes"]
+
+
 @pytest.mark.parametrize("rows", ["path\nr0\n", "path,mi\nr0,1\n", "path,mi\nr0,\n"])
 def test_a_single_record_is_enough_to_look_at(tmp_path: Path, rows: str) -> None:
     write_wfdb(tmp_path, "r0", ECGS[0])

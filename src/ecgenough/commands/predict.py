@@ -47,9 +47,10 @@ def predict(
     leads: Annotated[str | None, typer.Option("--leads", help="Lead names of a table, such as I,II,V1.")] = None,
     orientation: Annotated[str, typer.Option("--orientation", help="samples-by-leads or leads-by-samples.")] = "",
     skip_columns: Annotated[int, typer.Option("--skip-columns", min=0, help="Leading columns that are no lead.")] = 0,
+    skip_rows: Annotated[int, typer.Option("--skip-rows", min=0, help="Leading rows, such as headings.")] = 0,
 ) -> None:
     """Say what a model reads in each ECG: class, probability, threshold and call."""
-    layout = stated_layout(rate, unit, leads, orientation, skip_columns)
+    layout = stated_layout(rate, unit, leads, orientation, skip_columns, skip_rows)
     if as_json and as_fhir:
         raise WrongRequest("--json and --fhir are two ways to print; choose one.")
     named = _each_once(files)
@@ -125,8 +126,8 @@ def _check_request(file: Path, layout: TableLayout | None) -> None:
         raise WrongRequest(f"{file} {'is a folder, not a recording' if file.is_dir() else 'is not there'}.")
     if layout is not None and states_itself(file):
         raise WrongRequest(
-            f"{file} states its rate, unit and leads itself; leave out --rate, --unit, --leads, --orientation and "
-            "--skip-columns, which are for tables of numbers."
+            f"{file} states its rate, unit and leads itself; leave out --rate, --unit, --leads, --orientation, "
+            "--skip-columns and --skip-rows, which are for tables of numbers."
         )
 
 

@@ -1,6 +1,7 @@
 """Age and sex in the spellings publishers use."""
 
 import math
+import re
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 from ecgenough.datasets.sheet import Sheet
 
 _SEXES = {"female": "female", "f": "female", "woman": "female", "male": "male", "m": "male", "man": "male"}
+_COMMA = re.compile(r"\d{1,3},\d{1,2}")  # 74,5 as half of the world writes it; no age has thousands
 _UNKNOWN = frozenset({"", "unknown", "nan", "na", "n/a", "none", "other", "u", "-"})
 
 
@@ -23,7 +25,7 @@ def read_age(text: str) -> float | None:
     if word in _UNKNOWN:
         return math.nan
     try:
-        age = float(word)
+        age = float(word.replace(",", ".") if _COMMA.fullmatch(word) else word)
     except ValueError:
         return None
     return age if 0 <= age < 150 else None

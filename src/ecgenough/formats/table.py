@@ -61,17 +61,22 @@ class TableLayout:
 
 
 def stated_layout(
-    rate: float | None, unit: str | None, leads: str | None, orientation: str | None, skip_columns: int = 0
+    rate: float | None,
+    unit: str | None,
+    leads: str | None,
+    orientation: str | None,
+    skip_columns: int = 0,
+    skip_rows: int = 0,
 ) -> TableLayout | None:
     """The layout that somebody states in words, None where nothing is said. Raises WrongRequest for half of it."""
-    if rate is None and not (unit or leads or orientation or skip_columns):
+    if rate is None and not (unit or leads or orientation or skip_columns or skip_rows):
         return None
     if rate is None or not unit or not leads or orientation not in ("samples-by-leads", "leads-by-samples"):
         raise WrongRequest(
             "a table needs all of rate, unit, leads and orientation (samples-by-leads or leads-by-samples)."
         )
     names = tuple(name.strip() for name in leads.split(","))
-    return TableLayout(rate, unit, names, orientation, skip_columns=skip_columns)  # type: ignore[arg-type]
+    return TableLayout(rate, unit, names, orientation, skip_columns=skip_columns, skip_rows=skip_rows)  # type: ignore[arg-type]
 
 
 def read_table(path: str | Path, layout: TableLayout) -> Ecg:
@@ -193,5 +198,5 @@ def _number(place: Path, row: int, column: int, cell: bytes) -> float:
             return number
     except ValueError:
         pass
-    advice = " Headings are left out with skip_rows." if row == 1 else ""
+    advice = " Headings are left out with skip_rows: 1 of the layout, or --skip-rows 1." if row == 1 else ""
     raise BrokenRecord(f"{place.name}, row {row:,}, column {column:,}: {quoted(text)} is not a number.{advice}")

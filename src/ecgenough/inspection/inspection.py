@@ -174,6 +174,13 @@ def is_same_patient(inspection: Inspection, copy: Copy) -> bool:
     return patients[copy.first] == patients[copy.second]
 
 
+def has_same_labels(inspection: Inspection, copy: Copy) -> bool | None:
+    """Whether both are labelled alike, in every task; None without labels."""
+    tasks = inspection.dataset.tasks.values()
+    same = all(np.array_equal(task.labels[copy.first], task.labels[copy.second]) for task in tasks)
+    return same if tasks else None
+
+
 def _copy(inspection: Inspection, copy: Copy) -> dict[str, Any]:
     dataset = inspection.dataset
     return {
@@ -183,6 +190,7 @@ def _copy(inspection: Inspection, copy: Copy) -> dict[str, Any]:
         "correlation": round(copy.correlation, 5),
         "gain": round(copy.gain, 5),
         "same patient": is_same_patient(inspection, copy),
+        "same labels": has_same_labels(inspection, copy),
         "folds": [int(dataset.folds[copy.first]), int(dataset.folds[copy.second])],
     }
 

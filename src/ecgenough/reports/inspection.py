@@ -13,6 +13,7 @@ from ecgenough.ecg import STANDARD_LEADS
 from ecgenough.errors import EcgenoughError
 from ecgenough.files import write_text
 from ecgenough.inspection import Inspection, as_json
+from ecgenough.inspection.inspection import has_same_labels
 from ecgenough.inspection.suspicions import KINDS, POOR, Suspicion
 from ecgenough.reports import inspection_figures as figures
 from ecgenough.reports import inspection_tables as tables
@@ -147,7 +148,9 @@ def _answer(inspection: Inspection) -> str:
     if inspection.copies:
         strangers = len(_strangers(inspection))
         under = f", {strangers:,} of them under two patients" if strangers else ""
-        found.append(f"{counted(len(inspection.copies), 'pair')} of records have one waveform{under}")
+        contrary = sum(has_same_labels(inspection, one) is False for one in inspection.copies)
+        labelled = f"{' and' if under else ','} {contrary:,} with different labels" if contrary else ""
+        found.append(f"{counted(len(inspection.copies), 'pair')} of records have one waveform{under}{labelled}")
     if inspection.torn:
         found.append(f"{counted(len(inspection.torn), 'patient')} have records in several folds")
     return f"{'; '.join(found)}."

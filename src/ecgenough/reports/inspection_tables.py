@@ -6,7 +6,7 @@ from collections.abc import Iterable
 import numpy as np
 
 from ecgenough.inspection import Inspection
-from ecgenough.inspection.inspection import fold_counts, is_same_patient
+from ecgenough.inspection.inspection import fold_counts, has_same_labels, is_same_patient
 from ecgenough.inspection.labels import Labels
 from ecgenough.inspection.quality import INDICES
 from ecgenough.inspection.suspicions import KINDS, Suspicion
@@ -112,6 +112,7 @@ def copies_table(inspection: Inspection) -> Table:
         (
             dataset.records[one.first], dataset.records[one.second], "same voltages" if one.exact else "copy",
             one.correlation, one.gain, "yes" if is_same_patient(inspection, one) else "no",
+            {True: "yes", False: "no", None: None}[has_same_labels(inspection, one)],
             " and ".join(dict.fromkeys(str(dataset.folds[place]) for place in (one.first, one.second))),
         )
         for one in inspection.copies
@@ -119,7 +120,7 @@ def copies_table(inspection: Inspection) -> Table:
     columns = (
         Column("record", "Record"), Column("twin", "Twin"), Column("kind", "Kind"), _number("correlation", "Correlation", 5),
         _number("gain", "Gain", 3, "How many times as large the twin is."), Column("same_patient", "Same patient"),
-        Column("folds", "Folds"),
+        Column("same_labels", "Same labels"), Column("folds", "Folds"),
     )  # fmt: skip
     return Table("copies", "Records that are there twice", columns, _rows(rows))
 
