@@ -33,9 +33,9 @@ def read_tasks(
     `wanted` columns if given; else every one of `candidates` that holds 0 and 1 only (true and false count, and yes and no
     where there is nothing else); else the one named label, class or diagnosis, with a class for each word in it; else
     none, and there is no task. Of two words, `positive` is the class; unless it is given, the one that is not a word for
-    absence (no, normal, healthy...), else the alphabetically later one. What was found or chosen is said in
-    a line, and how to choose. Unless the records are `to_train_on`, a column with one word throughout is one class, and one of as many words as rows
-    is no label. Raises WrongRequest naming the row and column of anything else.
+    absence (no, normal, healthy...), else the alphabetically later one. What was found or chosen is said in a line, and
+    how to choose. Unless the records are `to_train_on`, a column with one word throughout is one class, and one of as many
+    words as rows is no label. Raises WrongRequest naming the row and column of anything else.
     """
     columns = list(wanted) if wanted is not None else _found(sheet, candidates)
     if not columns:
