@@ -70,6 +70,16 @@ def test_a_small_lead_turned_over_is_named_though_an_exchange_mends_much(lead: s
     assert found.gain == pytest.approx(-1, abs=0.1)
 
 
+def test_a_lead_with_noise_of_its_own_is_not_said_to_be_1_times_itself() -> None:
+    """What it differs by is not its gain, though it correlates with what the others give."""
+    signal = limbs()
+    signal[0] += 0.4 * RNG.standard_normal(400).astype(np.float32)
+    found = misfit(signal, LIMB_LEADS)
+    assert found is not None
+    assert (found.leads, found.gain) == (("I",), None)
+    assert found.sentence.endswith("I is not what the others give for it.")
+
+
 def test_another_signal_in_a_lead_is_named_without_a_gain() -> None:
     signal = limbs()
     signal[2] = RNG.standard_normal(400)

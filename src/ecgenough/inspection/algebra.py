@@ -19,6 +19,7 @@ MOST = 0.1  # of the leads' power, as a root: what filters and rounding leave st
 LEAST_MILLIVOLTS = 0.02  # below it, rounding to coarse counts can do as much
 EXPLAINED = 0.3  # of the misfit at most may stay behind an explanation
 ALIKE = 0.02  # of the misfit, by which an exchange may leave more than one lead's absence, which always leaves less
+MOSTLY = 0.5  # of the power by which a lead differs from what the others give
 ALONE = 0.9  # correlation of a lead with what the others give, above which it is the same lead at another gain
 _FROM_TWO = {"I": (1.0, 0.0), "II": (0.0, 1.0), **DERIVED_LEADS}
 
@@ -103,10 +104,15 @@ def _alone(power: Floats, law: Floats) -> tuple[int, float]:
 
 
 def _gain(power: Floats, law: Floats, at: int) -> float | None:
-    """How many times a lead is what the others give for it; None where it is nothing like that."""
+    """How many times a lead is what the others give for it; None where it is nothing like that, or its gain is not what it
+    mostly differs by."""
     others = [other for other in range(len(law)) if other != at]
     weights = law[at] @ np.linalg.pinv(law[others])
     due = float(weights @ power[np.ix_(others, others)] @ weights)
     shared = float(weights @ power[others, at])
     alike = abs(shared) / np.sqrt(due * power[at, at]) if due * power[at, at] > 0 else 0.0
-    return shared / due if alike > ALONE else None
+    if alike <= ALONE:
+        return None
+    gain = shared / due
+    by_gain, apart = (gain - 1) ** 2 * due, float(power[at, at]) - 2 * shared + due
+    return gain if by_gain > MOSTLY * apart else None
