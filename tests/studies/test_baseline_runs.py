@@ -1,6 +1,8 @@
 """A baseline's run: laid out as a network's, so that a report can set them side by side."""
 
 import json
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +74,26 @@ def test_a_finished_run_is_left_and_another_is_never_written_over(
     (tmp_path / "recipe.yaml").write_text("")
     with pytest.raises(WrongRequest, match="a network's run"):
         run_baseline("prevalence", store, None, tmp_path)
+
+
+def test_a_run_fitted_to_other_labels_or_ages_is_another_run(
+    demographics: Path, stores: dict[str, Store], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store, run = stores["superclasses"], shutil.copytree(demographics, tmp_path / "run")
+    task = store.task()
+    labels = task.labels.copy()
+    labels[0] = 1 - labels[0]
+    for changed in (
+        replace(store, tasks={**store.tasks, task.name: replace(task, labels=labels, likelihoods=None)}),
+        replace(store, ages=store.ages + 1),
+    ):
+        with pytest.raises(WrongRequest, match="holds another run"):
+            run_baseline("demographics", changed, None, run)
+    card = json.loads((run / "baseline.json").read_text())
+    del card["table"]  # as a run of an earlier version
+    (run / "baseline.json").write_text(json.dumps(card))
+    monkeypatch.setattr(baselines, "fit", None)  # nothing is fitted again
+    assert run_baseline("demographics", store, None, run) == run
 
 
 def test_the_command_line_does_the_same(stores: dict[str, Store], tmp_path: Path) -> None:

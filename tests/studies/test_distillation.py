@@ -43,6 +43,9 @@ def test_targets_are_label_and_answer_in_their_shares(teacher: Path, stores: dic
     expected = 0.75 * labels + 0.25 * np.array([answers[store.records[row]] for row in rows])
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.isnan(found[0, 1])
+    fond = Teacher("t", "0", replace(model, recipe=model.recipe.with_changes(["labels=likelihood"])))
+    bare = replace(store, tasks={name: replace(task, likelihoods=None) for name, task in store.tasks.items()})
+    np.testing.assert_array_equal(mixed(labels, 0.25, [fond, fond], bare, rows, torch.device("cpu")), found)
 
 
 def test_a_pupil_of_full_weight_never_sees_the_labels(

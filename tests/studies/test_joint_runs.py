@@ -1,6 +1,7 @@
 """One network for several tasks: each is learned, chosen, calibrated and scored on its own records."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -59,6 +60,23 @@ def test_each_task_s_figures_are_scikit_learn_s_on_its_own_records(joint: Path, 
     assert summary["macro"]["auc"]["low"] <= summary["macro"]["auc"]["value"] <= summary["macro"]["auc"]["high"]
     best = pd.read_csv(joint / "log.csv")["validation_macro_auc"].max()
     assert best == pytest.approx(np.mean(means), abs=1e-4)
+
+
+def test_a_task_that_cannot_be_scored_is_refused_before_anything_is_learned(
+    stores: dict[str, Store], tiny: Recipe, joint: Path, tmp_path: Path
+) -> None:
+    """One scorable task beside it is not enough: each task's figures are written, at the very end of a training."""
+    store = stores["superclasses"]
+    form = store.task("form")
+    labels = form.labels.copy()
+    labels[np.isin(store.folds, store.validation_folds + store.test_folds)] = 0
+    barren = replace(store, tasks={**store.tasks, "form": replace(form, labels=labels, likelihoods=None)})
+    recipe = tiny.with_changes([f"task={BOTH}", "training.select=last", "training.epochs=1"])
+    with pytest.raises(WrongRequest, match=r"no class of form has both positives and negatives in fold 9"):
+        runs.train(barren, recipe, tmp_path / "run", "cpu")
+    with pytest.raises(WrongRequest, match=r"no class of form has both positives and negatives in fold 10"):
+        runs.evaluate(Model.load(joint), barren, tmp_path / "test", device="cpu")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_task_cut_out_answers_as_the_whole_does(joint: Path, stores: dict[str, Store], simulated: Path) -> None:

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from ecgenough.commands.transfer import transfer as transfer_command
@@ -72,6 +73,68 @@ def test_the_same_recipe_gives_the_same_run(
     assert _figures(again) == _figures(source)
     other = runs.train(stores["superclasses"], tiny.with_changes(["seed=5"]), tmp_path / "other", "cpu")
     assert _figures(other) != _figures(source)
+
+
+def test_a_model_of_likelihoods_is_scored_where_none_are_known(
+    stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    """They are what it learned from; what it is judged by are labels, which every store has."""
+    store = stores["superclasses"]
+    hard = replace(store, tasks={name: replace(task, likelihoods=None) for name, task in store.tasks.items()})
+    model = Model.load(runs.train(store, tiny.with_changes([*QUICK, "labels=likelihood"]), tmp_path / "run", "cpu"))
+    known = runs.evaluate(model, store, tmp_path / "known", device="cpu")
+    assert runs.evaluate(model, hard, tmp_path / "unknown", device="cpu") == known
+    with pytest.raises(WrongRequest, match=r"states none\. Use labels: hard"):
+        runs.train(hard, tiny.with_changes([*QUICK, "labels=likelihood"]), tmp_path / "other", "cpu")
+
+
+def test_a_run_learned_from_other_labels_is_another_run(
+    stores: dict[str, Store], tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Labels that were mended change the store's table and not its fingerprint, which tells the signals."""
+    store, recipe, out = stores["embolism"], tiny.with_changes(QUICK), tmp_path / "run"
+    mended = _with_labels_turned(store, store.rows(None, store.train_folds)[:1])
+    tested = _with_labels_turned(store, store.rows(None, store.test_folds)[:1])
+    runs.train(store, recipe, out, "cpu")
+    with pytest.raises(WrongRequest, match=r"holds another run: its recipe, data, labels"):
+        runs.train(mended, recipe, out, "cpu")
+    monkeypatch.setattr(runs, "carry_out", None)  # nothing is trained again
+    assert runs.train(tested, recipe, out, "cpu") == out  # it has learned nothing from these
+    _forget(out / "model" / "model.json", "learned_from")  # as a run of an earlier version
+    assert runs.train(mended, recipe, out, "cpu") == out
+
+
+def test_a_checkpoint_of_other_labels_is_not_gone_on_with(
+    stores: dict[str, Store], tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, recipe, out = stores["embolism"], tiny, tmp_path / "run"
+    write = training.write_checkpoint
+
+    def write_and_stop(*arguments: Any) -> None:
+        write(*arguments)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "write_checkpoint", write_and_stop)
+        with pytest.raises(KeyboardInterrupt):
+            runs.train(store, recipe, out, "cpu")
+    chosen_on = store.rows(None, store.validation_folds)[:1]
+    with pytest.raises(WrongRequest, match="is of another recipe or other data"):
+        runs.train(_with_labels_turned(store, chosen_on), recipe, out, "cpu")
+    assert runs.train(store, recipe, out, "cpu") == out
+
+
+def _with_labels_turned(store: Store, rows: NDArray[np.int64]) -> Store:
+    task = store.task()
+    labels = task.labels.copy()
+    labels[rows] = 1 - labels[rows]
+    return replace(store, tasks={task.name: replace(task, labels=labels, likelihoods=None)})
+
+
+def _forget(card: Path, key: str) -> None:
+    about = json.loads(card.read_text())
+    del about["origin"][key]
+    card.write_text(json.dumps(about))
 
 
 def test_a_killed_training_goes_on_to_the_same_result(

@@ -21,10 +21,10 @@ def write_checkpoint(folder: Path, identity: str, state: Mapping[str, Any]) -> N
         aside.write_bytes(content.getbuffer())
 
 
-def read_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
-    """The checkpoint in `folder`, None where there is none.
+def read_checkpoint(folder: Path, identity: str, labels: str = "") -> dict[str, Any] | None:
+    """The checkpoint in `folder`, None where there is none; `labels` is what its state should hold under that name.
 
-    Raises WrongRequest for one of another recipe or data, EcgenoughError for what is no checkpoint.
+    Raises WrongRequest for one of another recipe, data or labels, EcgenoughError for what is no checkpoint.
     """
     path = folder / CHECKPOINT
     if not path.exists():
@@ -37,6 +37,7 @@ def read_checkpoint(folder: Path, identity: str) -> dict[str, Any] | None:
         raise EcgenoughError(
             f"{path} cannot be read ({type(error).__name__}); delete it to train from the start."
         ) from None
-    if not isinstance(state, dict) or state.pop("identity", None) != identity:
+    # Checkpoints of before 2026-11-28 say nothing of labels.
+    if not isinstance(state, dict) or state.pop("identity", None) != identity or state.pop("labels", labels) != labels:
         raise WrongRequest(f"{path} is of another recipe or other data. Choose another --out, or delete that folder.")
     return state

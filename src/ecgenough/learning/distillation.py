@@ -39,7 +39,8 @@ def answers_of(model: Model, store: Store, rows: NDArray[np.int64], device: torc
     Raises WrongRequest where it reads signals that were conditioned otherwise than the store's.
     """
     model.network.to(device)
-    batches = Batches(store, rows, model.task, model.recipe, model.normaliser, device)
+    recipe = model.recipe.model_copy(update={"labels": "hard"})  # what it learned from need not be known of these
+    batches = Batches(store, rows, model.task, recipe, model.normaliser, device)
     return model.probabilities(answer(model.network, batches).logits)
 
 

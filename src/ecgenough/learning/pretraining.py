@@ -82,6 +82,7 @@ class SelfSupervised:
         )
         self.records, self.steps = len(self.train[0]), self.train[0].steps
         self.identity = "-".join(batches.identity for batches in (*self.train, *self.validation))
+        self.labels = ""
 
     def begin_epoch(self, epoch: int, epochs: int) -> bool:  # noqa: ARG002 - every epoch is alike
         self.module.train()

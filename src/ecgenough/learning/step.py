@@ -19,8 +19,8 @@ class Learner(Protocol):
     """What the loop trains, and what it is shown: with labels (`Supervised`) or without (`pretraining.SelfSupervised`).
 
     `module` holds every weight that is to learn and is called through the loop's wrapper of it; `records` and `steps`
-    are those of an epoch; `identity` changes with the data; `name` is what it is called in messages. `cost` draws from
-    `generators` and from PyTorch's global one alone.
+    are those of an epoch; `identity` changes with the records and `labels` with what is to be answered for them; `name`
+    is what it is called in messages. `cost` draws from `generators` and from PyTorch's global one alone.
     """
 
     name: str
@@ -28,6 +28,7 @@ class Learner(Protocol):
     records: int
     steps: int
     identity: str
+    labels: str
     generators: Sequence[torch.Generator]
 
     def begin_epoch(self, epoch: int, epochs: int) -> bool:

@@ -100,6 +100,7 @@ class Supervised:
         self.constrain, self.finish = network.constrain, self.adaptation.finish
         self.records, self.steps = len(splits.train), splits.train.steps
         self.identity = f"{splits.train.identity}-{splits.validation.identity}"
+        self.labels = f"{splits.train.labels}-{splits.validation.labels}"
 
     def shown(self, epoch: int) -> Iterator[Sequence[Share]]:
         return ((share,) for share in self.splits.train.shares(epoch, self.generators[0]))
@@ -140,7 +141,7 @@ def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric, watche
     average = Average(module, training.ema, can_record(fabric))
     progress, best = Progress(), _copied(average.module.state_dict())
     identity = f"{recipe.fingerprint()}-{learner.identity}-{_digest(module.state_dict())}"
-    if checkpoint := read_checkpoint(folder, identity):
+    if checkpoint := read_checkpoint(folder, identity, learner.labels):
         progress = Progress(**checkpoint["progress"])
         best = checkpoint["best"]
         module.load_state_dict(checkpoint["network"])
@@ -169,6 +170,7 @@ def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric, watche
                 "network": module.state_dict(),
                 "average": average.module.state_dict(),
                 "best": best,
+                "labels": learner.labels,
             }
             state |= {"optimizer": optimizer.state_dict(), "progress": vars(progress)}
             write_checkpoint(folder, identity, state)

@@ -60,7 +60,7 @@ class Batches:
     With `world` devices each makes its own Batches of the same rows with its `rank`, and gets its share of every batch,
     in evaluation too: join the answers by `Batch.rows`.
     `parts` are the columns of each task that a joint task is made of; a label is NaN where a record takes no part.
-    `placement` says in a sentence where the signals are; `identity` changes with the data.
+    `placement` says in a sentence where the signals are; `identity` changes with the records, `labels` with the labels.
     """
 
     def __init__(
@@ -96,14 +96,14 @@ class Batches:
         self.parts = tuple(columns_by_task(about.name, about.classes).values())
         self._truth = np.asarray(about.labels[rows], dtype=np.float32)
         self._labels = torch.from_numpy(self._truth).to(device)
-        self._targets = torch.from_numpy(label_targets(store, rows, task, recipe) if targets is None else targets).to(
-            device
-        )
+        stated = label_targets(store, rows, task, recipe) if targets is None else self._truth
+        self._targets = torch.from_numpy(stated if targets is None else targets).to(device)
         self._rows = torch.from_numpy(rows).to(device)
         kept = Resident if (fits(store, rows, device) if held is None else held) else Streamed
         self._signals: Signals = kept(store, rows, device)
         self.placement = self._signals.placement
         self.identity = f"{store.fingerprint}-{task}-{hashlib.sha256(rows.tobytes()).hexdigest()[:16]}"
+        self.labels = hashlib.sha256(self._truth.tobytes() + stated.tobytes()).hexdigest()[:16]
 
     def __len__(self) -> int:
         return len(self._rows)

@@ -24,6 +24,7 @@ from ecgenough.studies.beginning import check_out_of_baseline
 from ecgenough.studies.deciding import decide
 from ecgenough.studies.environment import environment
 from ecgenough.studies.folders import write_data_flow, write_evaluation
+from ecgenough.studies.listings import task_digest
 from ecgenough.studies.outcome import interval_text
 from ecgenough.studies.splits import check_scorable, divide
 
@@ -72,6 +73,7 @@ def run_baseline(name: str, store: Store, task: str | None, out: Path, seed: int
         "seed": seed,
         "signal": store.signal.model_dump(mode="json"),
         "origin": {"dataset": store.name, "store": store.fingerprint},
+        "table": task_digest(store, store.task(task)),
     }
     if _finished(out, card):
         return out
@@ -116,9 +118,10 @@ def _finished(out: Path, card: dict[str, Any]) -> bool:
     if not (out / CARD).exists():
         return False
     try:
-        earlier = json.loads((out / CARD).read_text(encoding="utf-8"))
+        # The store's fingerprint tells its signals; "table" tells labels, folds and people. Older cards have none.
+        earlier = {"table": card["table"], **json.loads((out / CARD).read_text(encoding="utf-8"))}
         same = all(earlier.get(key) == value for key, value in card.items())
-    except (ValueError, AttributeError):
+    except (ValueError, TypeError):
         raise EcgenoughError(f"{out / CARD} is not a baseline's description; delete {out} and run it again.") from None
     if not same:
         raise WrongRequest(f"{out} holds another run. Choose another --out, or delete that folder.")

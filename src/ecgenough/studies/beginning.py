@@ -10,6 +10,7 @@ from ecgenough.model import Model, weights_digest
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
+from ecgenough.studies.splits import Division
 
 RECIPE, BASELINE = "recipe.yaml", "baseline.json"
 
@@ -67,15 +68,22 @@ def begin(out: Path, recipe: Recipe) -> None:
         write_text(out / RECIPE, recipe.to_yaml())
 
 
-def finished(out: Path, recipe: Recipe, store: Store, source: str | Path | None) -> bool:
-    """Whether `out` holds this very run, done. Raises WrongRequest where it holds another."""
+def finished(out: Path, recipe: Recipe, store: Store, division: Division, source: str | Path | None) -> bool:
+    """Whether `out` holds this very run, done. Raises WrongRequest where it holds another.
+
+    A store's fingerprint tells its signals; their labels and folds may have changed since, and then it is another run.
+    """
     if not (out / "model" / "model.json").exists():
         return False
     origin = Model.load(out).origin
     began_as = weights_digest(source) if source else None
     teachers = {name: weights_digest(name) for name in recipe.distillation.teachers} if recipe.distillation else {}
     asked = (recipe.fingerprint(), store.fingerprint, began_as, teachers)
-    if (origin["recipe"], origin["store"], origin.get("source_weights"), origin.get("teachers", {})) != asked:
+    learned = division.digest(store, recipe)
+    if (
+        (origin["recipe"], origin["store"], origin.get("source_weights"), origin.get("teachers", {})) != asked
+        or origin.get("learned_from", learned) != learned  # models of before 2026-11-28 do not say
+    ):
         raise _another(out)
     remove_litter(out)
     say(f"{out} holds this run already; nothing to do.")
@@ -83,4 +91,7 @@ def finished(out: Path, recipe: Recipe, store: Store, source: str | Path | None)
 
 
 def _another(out: Path) -> WrongRequest:
-    return WrongRequest(f"{out} holds another run. Choose another --out, or delete that folder.")
+    return WrongRequest(
+        f"{out} holds another run: its recipe, data, labels or source are others. Choose another --out, or delete that "
+        "folder."
+    )

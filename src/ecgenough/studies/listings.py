@@ -119,14 +119,14 @@ def _listed(name: str, place: str, conditioned: str, table: Table, task_name: st
         name=name,
         place=place,
         task=task.name,
-        identity=fingerprint({"conditioned": conditioned, "table": _digest(table, task)}),
+        identity=fingerprint({"conditioned": conditioned, "table": task_digest(table, task)}),
         records=int(task.listed.sum()),
         parts=(parts[0], parts[1], parts[2]),
         test_folds=table.test_folds,
     )
 
 
-def _digest(table: Table, task: Task) -> str:
+def task_digest(table: Table, task: Task) -> str:
     """Sixteen hex digits over who the task's records are of, what they are called and what their folds are."""
     rows = np.flatnonzero(task.listed)
     digest = hashlib.sha256()

@@ -28,6 +28,10 @@ from ecgenough.studies.one_run import Run
 def carry_out(
     run: Run, network: Network, watchers: Sequence[Watcher], about_transfer: dict[str, Any] | None = None
 ) -> None:
+    """Train `network` as the run says and write its folder, the model last; goes on from a checkpoint that is there.
+
+    `about_transfer` is what transfer.json is to hold. The watchers hear of the training from its beginning to its end.
+    """
     splits = Splits(run.training(), run.validation())
     run.division.say(run.store, run.task)
     say(f"{run.recipe.network.name}: {parameter_count(network):,} parameters; {splits.train.placement}")
@@ -95,6 +99,7 @@ def origin(run: Run, epoch: int) -> dict[str, Any]:
         "dataset": run.store.name,
         "store": run.store.fingerprint,
         "recipe": run.recipe.fingerprint(),
+        "learned_from": run.division.digest(run.store, run.recipe),
         "source": run.source.folder if run.source else None,
         "source_weights": run.source.weights if run.source else None,
         "teachers": {teacher.name: teacher.weights for teacher in run.teachers},
@@ -105,5 +110,5 @@ def origin(run: Run, epoch: int) -> dict[str, Any]:
 
 
 def interval_text(figure: dict[str, float]) -> str:
-    """A figure with its interval, as people read it: 0.912 (0.901-0.922)."""
+    """A figure with its interval, as people read it: 0.912 (0.901–0.922)."""
     return f"{figure['value']:.3f} ({figure['low']:.3f}–{figure['high']:.3f})"

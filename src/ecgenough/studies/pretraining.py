@@ -34,10 +34,10 @@ def run_pretraining(store: Store, recipe: Recipe, out: Path, device: str = "auto
     settings = check_pretraining(recipe)
     fabric = open_fabric(recipe.training.precision, device)
     recipe = recipe.model_copy(update={"task": None})
-    if finished(out, recipe, store, source=None):
-        return out
     store = without_labels(store)
     division = divide(store, PRETRAINED, recipe.leave_out)
+    if finished(out, recipe, store, division, source=None):
+        return out
     splits = division.rows
     run = Run(store, recipe, out, fabric, division, fit_normaliser(recipe.normalisation, store, splits["train"]))
     torch.manual_seed(recipe.seed)

@@ -63,9 +63,9 @@ def train(store: Store, recipe: Recipe, out: Path, device: str = "auto", watcher
     _refuse_pretraining(recipe)
     fabric = open_fabric(recipe.training.precision, device)
     recipe = recipe.model_copy(update={"task": store.task(recipe.task).name})
-    if finished(out, recipe, store, source=None):
-        return out
     division = divide(store, recipe.task, recipe.leave_out)
+    if finished(out, recipe, store, division, source=None):
+        return out
     check_scorable(store, store.task(recipe.task).name, division.rows["validation"], store.validation_folds)
     normaliser = fit_normaliser(recipe.normalisation, store, division.rows["train"])
     run = Run(store, recipe, out, fabric, division, normaliser, teachers=_teachers(recipe, store, division))
@@ -101,11 +101,11 @@ def transfer(
     _refuse_pretraining(recipe)
     fabric = open_fabric(recipe.training.precision, device)
     recipe = recipe.model_copy(update={"task": store.task(recipe.task).name})
-    if finished(out, recipe, store, source=source):
+    division = divide(store, recipe.task, recipe.leave_out)
+    if finished(out, recipe, store, division, source=source):
         return out
     began = Source.load(source)
     refuse_overlap(began.model, store, recipe.task)
-    division = divide(store, recipe.task, recipe.leave_out)
     check_scorable(store, store.task(recipe.task).name, division.rows["validation"], store.validation_folds)
     torch.manual_seed(recipe.seed)
     network, normaliser, messages = _begun_as(began.model, store.task(recipe.task), recipe)
@@ -210,7 +210,8 @@ def evaluate(
         )
     check_scorable(store, task.name, rows, folds)
     remove_litter(out)
-    batches = Batches(store, rows, task.name, model.recipe, model.normaliser.to(fabric.device), fabric.device)
+    recipe = model.recipe.model_copy(update={"labels": "hard"})  # likelihoods are for learning; a store may have none
+    batches = Batches(store, rows, task.name, recipe, model.normaliser.to(fabric.device), fabric.device)
     answers = answer(model.network.to(fabric.device), batches, fabric.autocast())
     seen = len(seen_rows(model, store, rows))
     if seen:

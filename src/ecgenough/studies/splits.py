@@ -1,5 +1,6 @@
 """Which rows of a store train, choose and test, and which of them must not."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -7,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgenough.datasets.joint import columns_by_task
 from ecgenough.errors import WrongRequest
 from ecgenough.model import PRETRAINED, Model
 from ecgenough.progress import say
+from ecgenough.recipe import Recipe
 from ecgenough.sentences import agreed, counted
 from ecgenough.signals.store import Store
 
@@ -46,6 +49,16 @@ class Division:
                 f"fold (first: {' and '.join(self.first)}); {len(self.copies):,} {were} left out of training or validation, "
                 "because the other one chooses or tests"
             )
+
+    def digest(self, store: Store, recipe: Recipe) -> str:
+        """Sixteen hex digits over what is learned from and chosen on: waveforms, labels and folds, wherever they lie."""
+        rows, task = np.concatenate([self.rows["train"], self.rows["validation"]]), store.task(recipe.task)
+        digest = hashlib.sha256(store.hashes[rows].tobytes())
+        digest.update(task.labels[rows].tobytes())
+        digest.update(store.folds[rows].tobytes())
+        if recipe.labels == "likelihood" and task.likelihoods is not None:
+            digest.update(task.likelihoods[rows].tobytes())
+        return digest.hexdigest()[:16]
 
     def to_counts(self, store: Store) -> dict[str, Any]:
         """What data.json says of the rows that were kept from training and validation."""
@@ -91,13 +104,18 @@ def split_rows(store: Store, task: str | None, leave_out: str | None = None) -> 
 
 
 def check_scorable(store: Store, task: str, rows: Rows, folds: Sequence[int]) -> None:
-    """Raise WrongRequest where no class can be told apart on these rows, which are those of `folds`."""
-    labels = store.task(task).labels[rows]
-    if not ((labels == 1).any(axis=0) & (labels == 0).any(axis=0)).any():
-        raise WrongRequest(
-            f"no class of {task} has both positives and negatives in fold {listed_folds(folds)} of {store.name}, so "
-            "nothing can be chosen or scored there. Use other folds, or another task."
-        )
+    """Raise WrongRequest where no class can be told apart on these rows, which are those of `folds`.
+
+    Of a joint task, each of the tasks it joins must have one.
+    """
+    about = store.task(task)
+    for name, columns in columns_by_task(about.name, about.classes).items():
+        labels = about.labels[rows, columns]
+        if not ((labels == 1).any(axis=0) & (labels == 0).any(axis=0)).any():
+            raise WrongRequest(
+                f"no class of {name} has both positives and negatives in fold {listed_folds(folds)} of {store.name}, so "
+                "nothing can be chosen or scored there. Use other folds, or another task."
+            )
 
 
 def refuse_overlap(model: Model, store: Store, task: str | None = None) -> None:

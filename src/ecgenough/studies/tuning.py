@@ -1,6 +1,5 @@
 """Searching for a recipe: trials on the training and validation folds, in a study that any number of workers share."""
 
-import hashlib
 import json
 import math
 import os
@@ -22,12 +21,12 @@ from ecgenough.learning.watching import Beginning, Figures, Watcher
 from ecgenough.locks import held
 from ecgenough.model import Model
 from ecgenough.progress import say
-from ecgenough.recipe import Recipe, Signal, fingerprint
+from ecgenough.recipe import Signal, fingerprint
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
 from ecgenough.studies.search import Search, pruner
 from ecgenough.studies.search_space import Plain
-from ecgenough.studies.splits import split_rows
+from ecgenough.studies.splits import divide
 from ecgenough.studies.trial_tables import kept_row, say_best, write_findings
 from ecgenough.studies.trials import (
     KILLS,
@@ -69,9 +68,10 @@ def tune(
     """
     if int(os.environ.get("WORLD_SIZE", 1)) > 1:
         raise WrongRequest("a trial trains in one process. Start the same command several times instead of torchrun.")
-    task = stores(search.recipe.signal).task(search.recipe.task).name
+    store = stores(search.recipe.signal)
+    task = store.task(search.recipe.task).name
     search = replace(search, recipe=search.recipe.model_copy(update={"task": task}))
-    name = _claim(search, _known_by(stores(search.recipe.signal), search.recipe), out)
+    name = _claim(search, divide(store, task, search.recipe.leave_out).digest(store, search.recipe), out)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -182,16 +182,6 @@ def without_test(store: Store, task: str | None) -> Store:
     tested = store.hashes[store.rows(about.name, store.test_folds)]
     listed = about.listed & ~np.isin(store.folds, store.test_folds) & ~np.isin(store.hashes, tested)
     return replace(store, tasks={**store.tasks, about.name: replace(about, listed=listed)})
-
-
-def _known_by(store: Store, recipe: Recipe) -> str:
-    """Sixteen hex digits over what is learned from and chosen on: waveforms, labels and folds, wherever they lie."""
-    splits = split_rows(store, recipe.task, recipe.leave_out)
-    rows = np.concatenate([splits["train"], splits["validation"]])
-    digest = hashlib.sha256(store.hashes[rows].tobytes())
-    digest.update(store.task(recipe.task).labels[rows].tobytes())
-    digest.update(store.folds[rows].tobytes())
-    return digest.hexdigest()[:16]
 
 
 def _claim(search: Search, data: str, out: Path) -> str:
