@@ -65,6 +65,16 @@ def test_ranks_are_compared_within_folds_and_calls_pooled() -> None:
     assert found.macro["specificity"].value == pytest.approx(3 / 4)
 
 
+def test_a_fold_with_one_side_alone_says_nothing_of_ranks() -> None:
+    """Fold 1 is ranked without a fault; fold 2 has positives only, which nothing can be ranked against."""
+    labels = np.array([1, 1, 0, 0, 1, 1.0])
+    scores = np.array([0.9, 0.8, 0.3, 0.2, 0.9, 0.4])
+    found = measured([unit(labels, scores, [1, 1, 1, 1, 2, 2])], 6)
+    assert found.macro["auc"].value == 1
+    assert found.macro["average_precision"].value == 1
+    assert found.macro["sensitivity"].value == pytest.approx(3 / 4)  # its calls count
+
+
 def test_guessing_by_prevalence_is_one_half_however_folds_differ() -> None:
     labels, _ = cohort(patients=90)
     folds = np.arange(90) % 5

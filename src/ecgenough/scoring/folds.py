@@ -23,11 +23,12 @@ Unit = tuple[Fold, ...]
 def unit_figures(unit: Unit, weights: Floats) -> dict[str, Floats]:
     """Every metric of a unit under weights [patients, draws], [classes, draws] each; NaN for an absent class.
 
-    Ranks are compared within a fold only: an AUC counts as many times as its fold has pairs, an average precision as
-    many as it has positives; calls and squared errors are pooled.
+    Ranks are compared within a fold only, of those that have both sides: an AUC counts as many times as its fold has
+    pairs, an average precision as many as it has positives; calls and squared errors are pooled.
     """
     counts: Counts | None = None
     pairs: Floats = np.zeros(())
+    positives: Floats = np.zeros(())
     areas: Floats = np.zeros(())
     precise: Floats = np.zeros(())
     for fold in unit:
@@ -36,11 +37,13 @@ def unit_figures(unit: Unit, weights: Floats) -> dict[str, Floats]:
         in_fold = counted.positives * (counted.records - counted.positives)
         pairs = pairs + in_fold
         areas = areas + np.nan_to_num(ranked["auc"]) * in_fold
-        precise = precise + np.nan_to_num(ranked["average_precision"]) * counted.positives * (in_fold > 0)
+        ranked_positives = counted.positives * (in_fold > 0)
+        positives = positives + ranked_positives
+        precise = precise + np.nan_to_num(ranked["average_precision"]) * ranked_positives
         counts = counted if counts is None else counts + counted
     if counts is None:
         raise Unscorable("a unit without folds cannot be measured.")
-    ranks = {"auc": ratio(areas, pairs), "average_precision": ratio(precise, counts.positives)}
+    ranks = {"auc": ratio(areas, pairs), "average_precision": ratio(precise, positives)}
     absent = pairs == 0
     return {name: np.where(absent, np.nan, value) for name, value in (ranks | counts.figures()).items()}
 
