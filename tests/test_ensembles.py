@@ -13,7 +13,7 @@ from scipy.special import expit, logit
 from ecgenough import networks
 from ecgenough.cli import main
 from ecgenough.ecg import Ecg
-from ecgenough.ensembles import digest, ensemble, load
+from ecgenough.ensembles import digest, ensemble, load, short_name
 from ecgenough.errors import WrongRequest
 from ecgenough.formats import read
 from ecgenough.model import Model
@@ -205,3 +205,12 @@ def test_it_is_evaluated_by_its_name(
     assert not end.value.code
     assert "macro" in capsys.readouterr().out
     assert Path("scored/metrics.json").is_file()
+
+
+@pytest.mark.parametrize(
+    ("asked", "called"),
+    [("ptbxl-base", "ptbxl-base"), ("runs/first/", "first"), ("runs/first+ptbxl-small", "first+ptbxl-small")],
+)
+def test_it_is_called_by_all_its_members_wherever_they_lie(asked: str, called: str) -> None:
+    assert short_name(asked) == called
+    assert short_name(Path(asked)) == Path(asked).name  # a path is one folder

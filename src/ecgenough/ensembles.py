@@ -37,6 +37,11 @@ def digest(name_or_folder: str | Path) -> str:
     return hashlib.sha256("".join(weights_digest(name) for name in names).encode()).hexdigest()
 
 
+def short_name(name_or_folder: str | Path) -> str:
+    """What a model is called without where it lies; of several joined by +, what all of them are."""
+    return JOINED.join(Path(name).name for name in _members(name_or_folder))
+
+
 def ensemble(members: Mapping[str, Model]) -> Model:
     """The model whose answer is the mean of its members' calibrated log-odds, by the names they are known by.
 

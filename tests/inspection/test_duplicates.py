@@ -1,5 +1,6 @@
 """Recordings that are there twice."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -59,3 +60,13 @@ def test_a_copy_is_compared_sample_by_sample() -> None:
 
 def test_the_first_of_several_alike_is_paired_with_each() -> None:
     assert [(copy.first, copy.second) for copy in exact_copies([5, 7, 5, 8, 5])] == [(0, 2), (0, 4)]
+
+
+def test_a_lead_that_is_lost_throughout_says_nothing_and_warns_of_nothing() -> None:
+    lost = ECGS[0].signal.copy()
+    lost[3] = np.nan
+    first = replace(ECGS[0], signal=lost)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = compared(first, replace(first, signal=2 * lost))
+    assert found == pytest.approx((1.0, 2.0))

@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import sys
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from ecgenough.inspection.labels import count_labels
 from ecgenough.inspection.record import look_at
 from ecgenough.inspection.suspicions import KINDS, middle_height, raised, usual_leads
 from ecgenough.reports import write_inspection
+from ecgenough.reports.inspection import _answer
 from ecgenough.simulation import Case, simulate
 
 MADE = simulate([Case(record=number, patient=number) for number in range(24)], rate=100)
@@ -141,6 +143,14 @@ def test_labels_that_nothing_can_be_trained_on_are_counted_and_told(
     page = (tmp_path / "out" / "inspection.html").read_text(encoding="utf-8")
     for where in (told.out, page):
         assert ("nothing to tell apart" in where) == ("nothing to tell apart" in said)
+
+
+def test_one_of_a_kind_is_told_in_the_singular(found: Inspection) -> None:
+    patient, folds = next(iter(found.torn.items()))
+    alone = replace(found, torn={patient: folds}, copies=found.copies[:1], suspicions=found.suspicions[:1])
+    told = _answer(alone)
+    assert "; 1 record raises a suspicion; 1 pair of records has one waveform" in told
+    assert told.endswith("; 1 patient has records in several folds.")
 
 
 def test_labels_are_counted_by_hand() -> None:

@@ -117,7 +117,8 @@ def compared(first: Ecg, second: Ecg) -> tuple[float, float] | None:
 def _read_off(ecg: Ecg, leads: Sequence[str], at: Floats) -> Floats:
     times = np.arange(ecg.samples) / ecg.rate
     lines = np.stack([np.interp(at, times, line) for line in ecg.select(leads).signal])
-    return np.asarray(lines - np.nanmedian(lines, axis=1, keepdims=True))
+    known = np.isfinite(lines).any(axis=1, keepdims=True)  # a lead that was lost throughout has no level
+    return np.asarray(lines - np.nanmedian(np.where(known, lines, 0.0), axis=1, keepdims=True))
 
 
 def _place(lead: str) -> tuple[int, str]:

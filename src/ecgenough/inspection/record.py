@@ -17,7 +17,7 @@ from ecgenough.inspection import duplicates, quality
 from ecgenough.inspection.algebra import Misfit, misfit
 from ecgenough.inspection.electrodes import Exchange, exchange
 from ecgenough.inspection.ends import held_ends
-from ecgenough.signals.conditioning import FLAT, IMPOSSIBLE, SLOWEST
+from ecgenough.signals.conditioning import FLAT, IMPOSSIBLE, SLOWEST, bridged
 from ecgenough.signals.conditioning import SHORTEST as SHORTEST_READ
 from ecgenough.signals.limits import is_saturated
 from ecgenough.signals.plausibility import beat_height
@@ -33,7 +33,7 @@ class Look:
     """One recording. `heights` are the mV that a beat spans in each lead, `scores` each lead's quality from 0 to 1,
     `indices` the means over leads of what they are made of (`quality.INDICES`).
 
-    `unit` is what the file states, `step` the smallest difference between its voltages in µV. `lost` counts samples,
+    `unit` is what the file states, `step` about the smallest difference between its voltages in µV. `lost` counts samples,
     `flat` names leads that never vary, `still` those that do not for most of the time, `ended` those that rest on one
     voltage as an amplifier at its end does. `rate` is in Hz, `beats` a minute (NaN where none are found).
     """
@@ -86,7 +86,7 @@ def look_at(ecg: Ecg, unit: str = "") -> Look:
     lost = ~(np.abs(part) < IMPOSSIBLE)
     if lost.all():
         raise BrokenRecord("the recording holds no voltage: every sample is lost.")
-    signal = _bridged(part, lost)
+    signal = bridged(part, lost) if lost.any() else part
     spans = np.ptp(signal, axis=1)
     flat = tuple(lead for lead, span in zip(ecg.leads, spans, strict=True) if span < FLAT)
     peaks, waves = np.zeros(0, dtype=np.int64), None
@@ -132,18 +132,10 @@ def stated_unit(path: Path, layout: TableLayout | None = None) -> str:
 
 
 def _step(signal: NDArray[np.float32]) -> float:
-    """The smallest difference between two voltages, in µV: of a lead's neighbouring samples, over all leads."""
+    """About the smallest difference between two voltages, in µV: of a lead's neighbouring samples, over all leads.
+
+    The first percentile of them: the straight lines across gaps leave a few that are smaller.
+    """
     steps = np.abs(np.diff(signal.astype(np.float64), axis=1))
     steps = steps[steps > 1e-9]
     return float(np.percentile(steps, 1) * MICROVOLTS) if steps.size else 0.0
-
-
-def _bridged(signal: NDArray[np.float32], lost: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Lost samples replaced along lines between their neighbours; a lead of which nothing is left is 0."""
-    if not lost.any():
-        return signal
-    whole, at = signal.copy(), np.arange(signal.shape[1])
-    for lead in np.flatnonzero(lost.any(axis=1)):
-        gaps = lost[lead]
-        whole[lead, gaps] = 0.0 if gaps.all() else np.interp(at[gaps], at[~gaps], signal[lead, ~gaps])
-    return whole

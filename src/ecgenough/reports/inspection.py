@@ -22,7 +22,7 @@ from ecgenough.reports.ecg_paper import STANDARD_SECONDS, draw_ecg
 from ecgenough.reports.plot import Figure
 from ecgenough.reports.shell import render
 from ecgenough.reports.words import CITATIONS
-from ecgenough.sentences import counted, listing
+from ecgenough.sentences import agreed, counted, listing
 
 PAGE, NUMBERS, SUSPICIONS, RECORDS, COPIES = (
     "inspection.html", "inspection.json", "suspicions.csv", "records.csv", "copies.csv",
@@ -143,16 +143,18 @@ def _answer(inspection: Inspection) -> str:
     found = [
         f"{counted(read, 'record')} of {counted(len(set(inspection.dataset.patients)), 'patient')} could be read"
         + (f", {inspection.listed - read:,} could not" if inspection.listed > read else ""),
-        f"{counted(doubted, 'record')} raise{'s' if doubted == 1 else ''} a suspicion",
+        f"{counted(doubted, 'record')} {agreed(doubted, 'raises', 'raise')} a suspicion",
     ]
     if inspection.copies:
         strangers = len(_strangers(inspection))
         under = f", {strangers:,} of them under two patients" if strangers else ""
+        have = agreed(len(inspection.copies), "has", "have")
         contrary = sum(has_same_labels(inspection, one) is False for one in inspection.copies)
         labelled = f"{' and' if under else ','} {contrary:,} with different labels" if contrary else ""
-        found.append(f"{counted(len(inspection.copies), 'pair')} of records have one waveform{under}{labelled}")
+        found.append(f"{counted(len(inspection.copies), 'pair')} of records {have} one waveform{under}{labelled}")
     if inspection.torn:
-        found.append(f"{counted(len(inspection.torn), 'patient')} have records in several folds")
+        have = agreed(len(inspection.torn), "has", "have")
+        found.append(f"{counted(len(inspection.torn), 'patient')} {have} records in several folds")
     return f"{'; '.join(found)}."
 
 

@@ -79,7 +79,7 @@ def usable(ecg: Ecg, settings: Signal) -> Usable:
     lost = ~(np.abs(signal) < IMPOSSIBLE)
     if lost.any():
         _check_gaps(lost[:, :shown], settings.leads)
-        signal = _bridged(signal, lost)
+        signal = bridged(signal, lost)
     most = np.ptp(signal[:, :shown], axis=1).max()
     if most < FLAT:
         doubt = ", or its unit is not the one that is stated" if most > 0 else ""
@@ -156,10 +156,13 @@ def _check_gaps(lost: NDArray[np.bool_], leads: tuple[str, ...]) -> None:
             raise BrokenRecord(f"lead {lead} lacks {count:,} of {lost.shape[1]:,} samples; up to half can be bridged.")
 
 
-def _bridged(signal: NDArray[np.float32], lost: NDArray[np.bool_]) -> NDArray[np.float32]:
-    """Lost samples replaced along lines between their neighbours; at either end by the nearest sample."""
+def bridged(signal: NDArray[np.float32], lost: NDArray[np.bool_]) -> NDArray[np.float32]:
+    """Lost samples of `[leads, samples]` replaced along lines between their neighbours, at either end by the nearest one.
+
+    A lead of which nothing is left is 0.
+    """
     whole, at = signal.copy(), np.arange(signal.shape[1])
     for lead in np.flatnonzero(lost.any(axis=1)):
         gaps = lost[lead]
-        whole[lead, gaps] = np.interp(at[gaps], at[~gaps], signal[lead, ~gaps])
+        whole[lead, gaps] = 0.0 if gaps.all() else np.interp(at[gaps], at[~gaps], signal[lead, ~gaps])
     return whole
