@@ -10,7 +10,7 @@ from scipy.linalg import cho_factor, cho_solve
 Floats = NDArray[np.float64]
 Features = NDArray[np.float32]
 
-PENALTIES = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5)  # per record, of features with variance 1
+PENALTIES = (1.0, 10.0, 100.0, 1e3, 1e4, 1e5)  # beside sums over the records of features with variance 1
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,6 @@ from ecgenough.formats.markup import number_of, parse_xml
 from ecgenough.formats.people import age_of, age_on, digits_to_datetime, sex_of
 from ecgenough.sentences import counted
 
-ROOT = "AnnotatedECG"
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6}
 _LEAD = re.compile(r"^\w*?_?ECG_LEAD_(.+)$")
 _DIGITS = re.compile(r"[-+.\deE\s]*", re.ASCII)

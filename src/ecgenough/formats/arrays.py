@@ -114,9 +114,8 @@ def _told(signal: NDArray[Any], leads: tuple[str, ...] | None, words: Mapping[st
         raise BrokenRecord(f"it says {quoted(str(error))}.") from None
     if not math.isfinite(rate):
         raise BrokenRecord(f"it says a rate of {rate} Hz.")
-    with np.errstate(
-        over="ignore", invalid="ignore"
-    ):  # the Ecg refuses infinite voltages; NaN of any kind is a lost sample
+    # The Ecg refuses infinite voltages; NaN of any kind is a lost sample.
+    with np.errstate(over="ignore", invalid="ignore"):
         return Ecg(
             to_millivolts(signal, words["unit"]), rate, leads,
             patient=words.get("patient") or None, age=age_of(words.get("age", ""), "years"),

@@ -98,6 +98,7 @@ class Header:
 
     @property
     def leads(self) -> tuple[str, ...]:
+        """The leads by their usual names, in the order of the signals."""
         return tuple(lead_name(signal.name) for signal in self.signals)
 
     @property
@@ -107,18 +108,22 @@ class Header:
 
     @property
     def formats(self) -> tuple[str, ...]:
+        """The sample format of each lead: signal(5)."""
         return tuple(signal.format for signal in self.signals)
 
     @property
     def gains(self) -> tuple[float, ...]:
+        """Counts of each lead for one of its unit."""
         return tuple(signal.gain for signal in self.signals)
 
     @property
     def baselines(self) -> tuple[int, ...]:
+        """The count of each lead that stands for 0."""
         return tuple(signal.baseline for signal in self.signals)
 
     @property
     def units(self) -> tuple[str, ...]:
+        """The unit of each lead as the header spells it."""
         return tuple(signal.unit for signal in self.signals)
 
     @property

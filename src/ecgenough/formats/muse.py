@@ -20,7 +20,6 @@ from ecgenough.formats.markup import number_of, parse_xml, text_of
 from ecgenough.formats.people import age_of, age_on, sex_of
 from ecgenough.sentences import counted
 
-ROOT = "RestingECG"
 _UNITS = {"MICROVOLTS": "uV", "MILLIVOLTS": "mV", "VOLTS": "V", "NANOVOLTS": "nV"}
 
 

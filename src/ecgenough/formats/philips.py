@@ -22,7 +22,6 @@ from ecgenough.formats.bounds import check_size
 from ecgenough.formats.markup import number_of, parse_xml, text_of
 from ecgenough.formats.people import age_of, age_on, sex_of
 
-ROOT = "restingecgdata"
 VERSIONS = ("1.03", "1.04", "1.04.01", "1.04.02")
 MOST_SAMPLES = 1 << 20  # of one lead: 17 minutes at 1000 Hz; a resting ECG has some ten seconds
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 
 from ecgenough.reports.plot import Entry, Figure, Frame, colour, fitted_axis, unit_axis
@@ -18,6 +19,12 @@ Curve = tuple[Floats, Floats]
 GRID = np.linspace(0, 1, 1001)  # where curves are averaged
 LARGEST_DOT, SMALLEST_DOT = 9.0, 3.2
 FEWEST_IN_BIN = 10  # below this an observed frequency is mostly chance
+RELIABILITY = "Are the probabilities true?"
+ABOUT_RELIABILITY = (
+    "On the dashed line, of those given 30% three in ten are positive; below it the probabilities are too high. "
+    f"The area of a dot is its share of the decisions; tenths with fewer than {FEWEST_IN_BIN} are left out. "
+    "The legend gives Brier scores."
+)
 
 
 @dataclass(frozen=True)
@@ -30,6 +37,7 @@ class Line:
     classes: tuple[str, ...]  # more than one: their average
 
     def figure(self, metric: str) -> Estimate:
+        """The class's own figure, or the macro average of several."""
         if len(self.classes) == 1:
             return self.run.metrics.classes[self.classes[0]].figures.get(metric, UNDEFINED)
         return self.run.metrics.macro.get(metric, UNDEFINED)
@@ -105,20 +113,24 @@ def reliability_figure(drawn: Sequence[Line]) -> Figure:
     for line in _from_back(drawn):
         truths = [line.truth(name) for name in line.classes]
         labels, probabilities = (np.concatenate(part) for part in zip(*truths, strict=True))
-        found = reliability_curve(labels, probabilities)
-        predicted, observed, records = (part[found.records >= FEWEST_IN_BIN] for part in found)
-        marks.append(frame.curve(predicted, observed, f"{line.key} thin"))
-        for x, y, count in zip(predicted, observed, records, strict=True):
-            radius = max(SMALLEST_DOT, LARGEST_DOT * sqrt(count / len(labels)))
-            marks.append(frame.dot(x, y, line.key, radius, note=counted(int(count), "decision")))
+        marks += reliability_marks(frame, line.key, labels, probabilities)
     return Figure(
-        "Are the probabilities true?",
+        RELIABILITY,
         frame.draw(_described("Reliability curves", "Brier score", drawn, "brier"), marks),
-        "On the dashed line, of those given 30% three in ten are positive; below it the probabilities are too high. "
-        f"The area of a dot is its share of the decisions; tenths with fewer than {FEWEST_IN_BIN} are left out. "
-        "The legend gives Brier scores.",
+        ABOUT_RELIABILITY,
         _legend(drawn, "brier"),
     )
+
+
+def reliability_marks(frame: Frame, key: str, labels: NDArray[np.bool_], probabilities: Floats) -> list[Markup]:
+    """One reliability curve with its dots, of labels and probabilities `[decisions]`."""
+    found = reliability_curve(labels, probabilities)
+    predicted, observed, records = (part[found.records >= FEWEST_IN_BIN] for part in found)
+    marks = [frame.curve(predicted, observed, f"{key} thin")]
+    for x, y, count in zip(predicted, observed, records, strict=True):
+        radius = max(SMALLEST_DOT, LARGEST_DOT * sqrt(count / len(labels)))
+        marks.append(frame.dot(float(x), float(y), key, radius, note=counted(int(count), "decision")))
+    return marks
 
 
 def separation_figure(line: Line) -> Figure:

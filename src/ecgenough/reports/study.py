@@ -54,7 +54,7 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class PrintedRecipe:
     """What decided an arm's result, as the study left it."""
 
     name: str
@@ -68,7 +68,7 @@ class StudyReport:
     title: str
     parts: list[Part]
     sources: list[tuple[str, Figure]]
-    recipes: list[Recipe]
+    recipes: list[PrintedRecipe]
     study: str
     checklist: tuple[Item, ...]
     tripod: str
@@ -169,13 +169,13 @@ def _sources(results: Results) -> list[tuple[str, Figure]]:
     return list(found.values())
 
 
-def _recipes(results: Results) -> list[Recipe]:
+def _recipes(results: Results) -> list[PrintedRecipe]:
     """The recipe of the first finished cell of each arm; seeds and targets differ between the others."""
-    found: dict[str, Recipe] = {}
+    found: dict[str, PrintedRecipe] = {}
     for cell in results.cells:
         path = results.folder / "cells" / cell.cell / "recipe.yaml"
         if cell.arm not in found and cell.status == "done" and path.is_file():
-            found[cell.arm] = Recipe(cell.arm, path.read_text(encoding="utf-8", errors="replace"))
+            found[cell.arm] = PrintedRecipe(cell.arm, path.read_text(encoding="utf-8", errors="replace"))
     return list(found.values())
 
 

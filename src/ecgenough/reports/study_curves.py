@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import sqrt
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from ecgenough.reports.curves import FEWEST_IN_BIN, LARGEST_DOT, SMALLEST_DOT
+from ecgenough.reports.curves import ABOUT_RELIABILITY, RELIABILITY, reliability_marks
 from ecgenough.reports.plot import Entry, Figure, Frame, fitted_axis, unit_axis
 from ecgenough.reports.reading import RANKING
-from ecgenough.scoring import reliability_curve
 from ecgenough.scoring.bands import Band, pr_band, roc_band
 from ecgenough.sentences import counted, listing
 from ecgenough.studies.analysis import Analysis, Standing
@@ -84,19 +82,13 @@ def calibration_figure(drawn: Sequence[Leader]) -> Figure:
         answers = [given for unit in one.standing.arm.units.values() for _, given in unit.values()]
         labels = np.concatenate([given.labels.ravel() for given in answers])
         probabilities = np.concatenate([given.probabilities.ravel() for given in answers])
-        found = reliability_curve(labels, probabilities)
-        enough = found.records >= FEWEST_IN_BIN
-        marks.append(frame.curve(found.predicted[enough], found.observed[enough], f"{one.key} thin"))
-        for x, y, count in zip(*(part[enough] for part in found), strict=True):
-            radius = max(SMALLEST_DOT, LARGEST_DOT * sqrt(count / len(labels)))
-            marks.append(frame.dot(float(x), float(y), one.key, radius, counted(int(count), "decision")))
+        marks += reliability_marks(frame, one.key, labels, probabilities)
     entries = tuple(Entry(one.key, one.standing.name, f"{one.standing.figures['brier'].value:.3f}") for one in drawn)
     words = listing(f"{entry.name} {entry.figure}" for entry in entries)
     return Figure(
-        "Are the probabilities true?",
+        RELIABILITY,
         frame.draw(f"Reliability curves; Brier scores: {words}.", marks),
-        "On the dashed line, of those given 30% three in ten are positive; below it the probabilities are too high. Tenths with "
-        f"fewer than {FEWEST_IN_BIN} decisions are left out. The legend gives Brier scores.",
+        ABOUT_RELIABILITY,
         entries,
     )
 

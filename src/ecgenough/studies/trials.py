@@ -1,8 +1,8 @@
 """The trials of a search: which of them count, which were killed and are tried again, and how their values are drawn.
 
 A trial counts when it runs, is done, was pruned, or failed and says why. One that was killed, or that came too many,
-fails without a reason: for the search it never was. So the trials_that_count trials, in the order of their numbers, are those of
-a search that nothing interrupted, and a trial's place among them decides what is drawn for it.
+fails without a reason: for the search it never was. So the trials that count, in the order of their numbers, are those of a
+search that nothing interrupted, and a trial's place among them decides what is drawn for it.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,7 +43,7 @@ def trials_that_count(study: Study) -> list[FrozenTrial]:
 
 
 def place(study: Study, number: int) -> int:
-    """How many trials_that_count trials have a lower number."""
+    """How many of the trials that count have a lower number."""
     return sum(trial.number < number for trial in trials_that_count(study))
 
 
@@ -53,6 +53,7 @@ def folder_number(trial: FrozenTrial | Trial) -> int:
 
 
 def trial_folder(out: Path, trial: FrozenTrial | Trial) -> Path:
+    """The run's folder of a trial."""
     return out / "trials" / f"{folder_number(trial):04d}"
 
 
