@@ -108,6 +108,7 @@ class Ecg:
 
     @property
     def samples(self) -> int:
+        """How many samples each lead has."""
         return int(self.signal.shape[1])
 
     @property

@@ -20,4 +20,5 @@ def agreed(number: int, one: str, many: str) -> str:
 
 
 def quoted(name: str) -> str:
+    """ "“a”": a name on a page. What an error quotes comes from anywhere, and `errors.quoted` makes it safe."""
     return f"“{name}”"

@@ -25,6 +25,7 @@ KNOWN: dict[str, tuple[str, Fit]] = {
 
 
 def names() -> tuple[str, ...]:
+    """Every baseline's name, from the soberest to the one that reads most."""
     return tuple(KNOWN)
 
 

@@ -26,6 +26,7 @@ class OneAClass:
         return cls(tuple(_fitted(make, features, column > 0.5) for column in labels.T))
 
     def probabilities(self, features: Floats) -> Floats:
+        """Probabilities `[records, classes]` of features `[records, features]`, strictly between 0 and 1."""
         columns = [_answers(classifier, features) for classifier in self.fitted]
         return np.clip(np.stack(columns, axis=1), MARGIN, 1 - MARGIN)
 

@@ -23,6 +23,7 @@ class Demographics:
 
     @classmethod
     def fit(cls, store: Store, task: str | None, rows: Rows, seed: int) -> Self:  # noqa: ARG003 - nothing is drawn
+        """Fit on the training rows of the store. Raises WrongRequest where scikit-learn is not installed."""
         ages = store.ages[rows].astype(np.float64)
         known = ages[np.isfinite(ages)]
         median = float(np.median(known)) if len(known) else 0.0

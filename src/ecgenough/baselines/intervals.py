@@ -35,6 +35,10 @@ class Intervals:
 
     @classmethod
     def fit(cls, store: Store, task: str | None, rows: Rows, seed: int) -> Self:
+        """Measure the store's records, where that has not been done, and fit on the training rows.
+
+        Raises WrongRequest where scikit-learn is not installed, EcgenoughError where a measuring process dies.
+        """
         table = measurements(store)[rows]
         classifiers = OneAClass.fit(table, store.task(task).labels[rows], lambda: boosted_trees(seed))
         absent = np.isnan(table[:, : len(RHYTHM)]).sum(axis=0)

@@ -17,6 +17,7 @@ class Prevalence:
 
     @classmethod
     def fit(cls, store: Store, task: str | None, rows: Rows, seed: int) -> Self:  # noqa: ARG003 - nothing is drawn
+        """Count the positives of the training rows of the store."""
         positives = store.task(task).labels[rows].sum(axis=0, dtype=np.float64)
         return cls(tuple(float(share) for share in (positives + 1) / (len(rows) + 2)))
 

@@ -39,6 +39,7 @@ class Misfit:
 
     @property
     def sentence(self) -> str:
+        """By how much, and what would explain it."""
         said = f"The limb leads do not add up: {self.share:.0%} of their voltage ({self.millivolts:.3g} mV)."
         if len(self.leads) == 2:
             return f"{said} They would if {self.leads[0]} and {self.leads[1]} were exchanged."

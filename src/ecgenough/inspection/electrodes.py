@@ -68,6 +68,7 @@ class Exchange:
 
     @property
     def sentence(self) -> str:
+        """Which electrodes, and the evidence in numbers."""
         if self.lead:
             return f"Lead {self.lead} has {self.share:.1%} of the largest limb lead's QRS, as between the legs: {self.electrodes}."
         axis = "" if np.isnan(self.p_axis) else f" P axis {self.p_axis:.0f}°."

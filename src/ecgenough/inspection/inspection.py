@@ -51,12 +51,15 @@ class Inspection:
 
     @property
     def listed(self) -> int:
+        """How many records the collection lists, those that are absent or broken among them."""
         return len(self.dataset.records) + len(self.dataset.rejected)
 
     def of_kind(self, kind: str) -> list[Suspicion]:
+        """The suspicions of one of `suspicions.KINDS`, the strongest first."""
         return [one for one in self.suspicions if one.kind == kind]
 
     def suspicions_of(self, place: int) -> list[Suspicion]:
+        """Every suspicion about the record at this place in the listing."""
         return self._by_place.get(place, [])
 
     @cached_property
@@ -170,6 +173,7 @@ def fold_counts(inspection: Inspection) -> dict[str, dict[str, Any]]:
 
 
 def is_same_patient(inspection: Inspection, copy: Copy) -> bool:
+    """Whether both records of a pair are listed as one patient's."""
     patients = inspection.dataset.patients
     return patients[copy.first] == patients[copy.second]
 

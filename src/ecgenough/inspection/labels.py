@@ -49,6 +49,7 @@ class Labels:
         )
 
     def as_json(self) -> dict[str, Any]:
+        """Counts and shares as plain values, by the names of the classes."""
         return {
             "task": self.task,
             "records": self.records,

@@ -30,6 +30,7 @@ class Answers:
 
     @property
     def probabilities(self) -> NDArray[np.float64]:
+        """`[records, classes]`, not calibrated."""
         return np.asarray(expit(self.logits), dtype=np.float64)
 
     def of(self, columns: slice) -> "Answers":

@@ -66,6 +66,7 @@ class EegNet(Network):
         return [self.temporal, self.mixture, self.after_mixture, self.separable, self.head]
 
     def lead_weights(self) -> list[tuple[nn.Module, str, int]]:
+        """The mixtures of leads alone: the temporal filters before them are shared by all."""
         return [(self.mixture, "weight", 2)]
 
     @torch.no_grad()

@@ -81,6 +81,7 @@ class InceptionTime(Network):
         return features
 
     def lead_weights(self) -> list[tuple[nn.Module, str, int]]:
+        """Three ways in: the first block's bottleneck (or branches, without one), its pooled path, and the shortcut."""
         group = cast(InceptionGroup, self.groups[0])
         block = cast(InceptionBlock, group.blocks[0])
         narrowing = [block.bottleneck] if isinstance(block.bottleneck, nn.Conv1d) else [*block.branches]
@@ -88,6 +89,7 @@ class InceptionTime(Network):
 
     @torch.no_grad()
     def keep_leads(self, kept: Sequence[int]) -> None:
+        """As for every network; of a single lead the first block is left as it is built for one, without a bottleneck."""
         super().keep_leads(kept)
         if len(kept) == 1:
             cast(InceptionBlock, cast(InceptionGroup, self.groups[0]).blocks[0]).fold_bottleneck()

@@ -77,6 +77,7 @@ class RecurrentNetwork(Network):
         return self.recurrence.last(features)
 
     def lead_weights(self) -> list[tuple[nn.Module, str, int]]:
+        """What the first layer reads, in each direction."""
         cells = self.recurrence.cells
         return [(cells, name, 1) for name, _ in cells.named_parameters() if name.startswith("weight_ih_l0")]
 

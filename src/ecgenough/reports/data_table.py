@@ -25,6 +25,7 @@ class Column:
     signed: bool = False
 
     def number(self, value: float) -> str:
+        """A number as this column writes it, with a proper minus sign."""
         text = f"{value:{'+' if self.signed else ''},.{self.digits}f}"
         return text.replace("-", "−")
 
@@ -39,6 +40,7 @@ class Entry:
     note: str = ""
 
     def text(self, column: Column) -> str:
+        """What stands in the cell, a dash for nothing; the interval comes apart."""
         if self.value is None:
             return "–"
         return self.value if isinstance(self.value, str) else column.number(self.value)

@@ -85,6 +85,7 @@ def together_table(labels: Labels) -> Table:
 
 
 def folds_table(inspection: Inspection) -> Table:
+    """Each fold with its purpose, records and patients."""
     rows = [
         (fold, str(about["for"]) or None, float(about["records"]), float(about["patients"]))
         for fold, about in fold_counts(inspection).items()

@@ -126,9 +126,11 @@ class Frame:
     bottom: float = 46
 
     def across(self, value: ArrayLike) -> np.ndarray:
+        """Where values of the horizontal axis lie, in the drawing's units from its left."""
         return np.asarray(self.left + self.x.share(value) * (self.width - self.left - self.right))
 
     def down(self, value: ArrayLike) -> np.ndarray:
+        """Where values of the vertical axis lie, in the drawing's units from its top."""
         return np.asarray(self.height - self.bottom - self.y.share(value) * (self.height - self.top - self.bottom))
 
     def curve(self, x: ArrayLike, y: ArrayLike, key: str) -> Markup:
@@ -144,6 +146,7 @@ class Frame:
         return Markup('<path class="area {}" transform="scale({})" d="{}z"/>').format(key, UNIT, line)
 
     def dot(self, x: float, y: float, key: str, radius: float = 4, note: str = "") -> Markup:
+        """A disc at a point; `note` is what it says under the pointer."""
         title = Markup("<title>{}</title>").format(note) if note else ""
         return Markup('<circle class="dot {}" cx="{:.1f}" cy="{:.1f}" r="{:.1f}">{}</circle>').format(
             key, float(self.across(x)), float(self.down(y)), radius, title

@@ -55,6 +55,7 @@ def _arm_row(one: Standing, texts: Sequence[str]) -> tuple[Entry, ...]:
 
 
 def estimate(one: Interval | None) -> Entry:
+    """A figure with its interval as it stands in a table; None is a dash."""
     return NOTHING if one is None else Entry(one.value, one.low, one.high)
 
 

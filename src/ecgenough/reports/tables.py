@@ -40,10 +40,12 @@ class Confusion:
 
     @property
     def sensitivity(self) -> float:
+        """Of the positives, the share that is called; 0 without any."""
         return self.hits / max(1, self.hits + self.misses)
 
     @property
     def specificity(self) -> float:
+        """Of the negatives, the share that is not called; 0 without any."""
         return self.passes / max(1, self.alarms + self.passes)
 
 
@@ -92,10 +94,12 @@ def class_columns(run: Run) -> list[tuple[str, str, str]]:
 
 
 def compared_columns(runs: Sequence[Run]) -> list[tuple[str, str, str]]:
+    """Key, heading and meaning of the metrics by which runs are set side by side."""
     return [(name, *MEANINGS[name]) for name in COMPARED if any(name in run.metrics.macro for run in runs)]
 
 
 def figure_of(figures: dict[str, Estimate], name: str) -> Estimate:
+    """The figure of that name, undefined where there is none: what a template asks for."""
     return figures.get(name, UNDEFINED)
 
 

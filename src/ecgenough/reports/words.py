@@ -70,6 +70,7 @@ def ranges(numbers: Iterable[int]) -> str:
 
 
 def decimal(value: float | None) -> str:
+    """Three decimals, or a dash where there is nothing to tell."""
     return "–" if value is None else f"{value:.3f}"
 
 

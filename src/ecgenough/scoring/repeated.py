@@ -71,6 +71,7 @@ class Scores:
 
     @property
     def value(self) -> float:
+        """The mean over units."""
         return float(self.values.mean())
 
     def patients_error(self) -> float:

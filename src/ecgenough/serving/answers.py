@@ -95,6 +95,7 @@ class EcgAnswer(BaseModel):
 
     @classmethod
     def of(cls, file: str, ecg: Ecg) -> "EcgAnswer":
+        """Whole microvolts, beats to 0.1 ms; measurements of a recording without readable beats are null."""
         rounded = (ecg.signal.astype("float64") * MICROVOLTS).round()
         counts = [[None if value != value else int(value) for value in lead] for lead in rounded.tolist()]
         found = measure(ecg.signal, ecg.rate, ecg.leads)[: len(RHYTHM)]

@@ -46,6 +46,7 @@ class Outcome:
 
     @property
     def records(self) -> int:
+        """How many records it tells of, kept or broken."""
         return len(self.listing) + len(self.broken)
 
     def extend(self, other: "Outcome") -> None:

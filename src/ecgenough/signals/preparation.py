@@ -73,6 +73,7 @@ class Plan:
 
     @classmethod
     def of(cls, dataset: Dataset, signal: Signal, folder: Path) -> "Plan":
+        """The plan of a store below `folder`, called after the collection and its fingerprint."""
         name = re.sub(r"[^\w.-]+", "-", dataset.name).strip("-.") or "collection"
         fingerprint = store_fingerprint(dataset, signal)
         return cls(dataset, signal, fingerprint, folder / f"{name}-{fingerprint}")

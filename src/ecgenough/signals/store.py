@@ -79,14 +79,17 @@ class Store:
 
     @property
     def rate(self) -> float:
+        """In Hz."""
         return self.signal.rate
 
     @property
     def leads(self) -> tuple[str, ...]:
+        """In the order of the signals."""
         return self.signal.leads
 
     @property
     def samples(self) -> int:
+        """Of each lead, padding among them."""
         return int(self.signals.shape[2])
 
     @classmethod

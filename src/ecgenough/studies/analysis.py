@@ -58,10 +58,12 @@ class Analysis:
 
     @property
     def best_network(self) -> Standing | None:
+        """The network of the highest AUC; None where no network has figures."""
         return next((one for one in self.standings if one.arm.is_network), None)
 
     @property
     def best_baseline(self) -> Standing | None:
+        """The baseline of the highest AUC; None where no baseline has figures."""
         return next((one for one in self.standings if not one.arm.is_network), None)
 
     @property
@@ -74,6 +76,7 @@ class Analysis:
         return tuple(cell for cell in self.cells if cell.status == "failed")
 
     def family(self, name: str, metric: str = AUC) -> list[Comparison]:
+        """The comparisons of one family (BASELINE, BEST, TRANSFER or MODES) in one figure."""
         return [one for one in self.comparisons if one.family == name and one.metric == metric]
 
     @property

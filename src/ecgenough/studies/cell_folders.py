@@ -35,10 +35,12 @@ Row = dict[str, Any]
 
 
 def finished_folder(out: Path, cell: str) -> Path:
+    """The folder of a finished cell, by fingerprint; it is there whole or not at all."""
     return out / CELLS / cell
 
 
 def working_folder(out: Path, cell: str) -> Path:
+    """The folder of a cell under way, or of one that failed, by fingerprint."""
     return out / CELLS / f".{cell}.part"
 
 

@@ -113,6 +113,7 @@ def folder_of(work: Cell | Pretraining, out: Path) -> Path:
 
 
 def source_folder(out: Path, fingerprint: str) -> Path:
+    """The run's folder of a source, by fingerprint, under way or done."""
     return out / SOURCES / fingerprint
 
 

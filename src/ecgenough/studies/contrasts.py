@@ -35,6 +35,7 @@ class Comparison:
 
     @property
     def told_apart(self) -> bool:
+        """Whether the difference is more than chance, all comparisons of the family considered."""
         return self.p_holm < TOLD_APART
 
 

@@ -60,10 +60,12 @@ class LearningCurve:
 
     @property
     def largest(self) -> float:
+        """The largest training set that was studied, in records."""
         return self.points[-1].records
 
     @property
     def horizon(self) -> float:
+        """As far as anything is told, in records."""
         return self.largest * REACH
 
     def doubled(self) -> tuple[float, float, float]:

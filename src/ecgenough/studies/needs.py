@@ -21,6 +21,7 @@ def more_ecgs(analysis: Analysis) -> list[str]:
 
 
 def leading_curve(analysis: Analysis) -> LearningCurve | None:
+    """The learning curve of the highest network that has one; None where none was trained on several sizes."""
     by_arm = {curve.arm: curve for curve in analysis.curves}
     names = [one.name for one in analysis.standings if one.arm.is_network]
     return next((by_arm[name] for name in names if name in by_arm), None)

@@ -57,6 +57,7 @@ class Run:
 
     @property
     def task(self) -> str:
+        """The recipe's task, or the store's own where it names none."""
         return self.recipe.task or self.store.default_task
 
     @property

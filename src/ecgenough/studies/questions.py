@@ -37,6 +37,7 @@ class Arm:
 
     @property
     def size(self) -> int | None:
+        """The training records its cells were allowed; None for all there are."""
         return self.first.size
 
     @property
@@ -97,10 +98,12 @@ class Question:
         return tuple(self.fold(*one) for one in arm.units[key].values())
 
     def fold(self, cell: Cell, answers: Answers) -> Fold:
+        """One cell's answers, its patients as places in `patients`."""
         scored = Predictions(answers.labels, answers.probabilities, cell.thresholds)
         return Fold(scored, np.searchsorted(self._names, answers.patients))
 
     def arm(self, name: str) -> Arm:
+        """The compared arm of that name, which is one of `arms`."""
         return next(arm for arm in self.arms if arm.name == name)
 
     @cached_property
@@ -109,10 +112,12 @@ class Question:
 
     @property
     def repeats(self) -> int:
+        """How many times the records were divided anew."""
         return len({repeat for arm in self.arms for _, repeat in arm.units})
 
     @property
     def folds(self) -> int:
+        """How many folds each repeat has."""
         return len({fold for arm in self.arms for unit in arm.units.values() for fold in unit})
 
     @property

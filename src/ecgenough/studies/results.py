@@ -72,6 +72,7 @@ class Answers:
     labels: NDArray[np.bool_]
 
     def taken(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> "Answers":
+        """The answers of these rows, by their numbers in this order or by a mask."""
         return Answers(*(part[rows] for part in vars(self).values()))
 
 

@@ -45,6 +45,7 @@ class Search:
 
     @property
     def direction(self) -> Direction:
+        """Which way the figure is better."""
         return "minimize" if self.metric == "loss" else "maximize"
 
     @property

@@ -85,6 +85,7 @@ class Range(Section):
 
     @property
     def could_be_whole(self) -> bool:
+        """Whether its ends and step are whole; whether the key takes others too, the recipe says."""
         return not any(isinstance(end, float) for end in (self.low, self.high, self.step))
 
 

@@ -48,6 +48,7 @@ class Verdict:
 
     @property
     def paragraph(self) -> str:
+        """The whole verdict, without the cautions."""
         return " ".join((self.headline, *self.sentences))
 
 
@@ -64,6 +65,7 @@ def judge(analysis: Analysis) -> Verdict:
 
 
 def network_finding(analysis: Analysis) -> NetworkFinding:
+    """Whether some network is above the best sober baseline, told apart from it."""
     if analysis.best_network is None:
         return "no network"
     if analysis.best_baseline is None:
@@ -267,16 +269,19 @@ def signed(value: float) -> str:
 
 
 def figure(one: Interval) -> str:
+    """ "0.853 (95% interval 0.812–0.889)"."""
     return f"{one.value:.3f} (95% interval {one.low:.3f}–{one.high:.3f})"
 
 
 def gap(one: Comparison) -> str:
+    """ "+0.031 (95% interval +0.008 to +0.054, corrected p 0.012)"."""
     return (
         f"{signed(one.value)} (95% interval {signed(one.low)} to {signed(one.high)}, corrected p {p_words(one.p_holm)})"
     )
 
 
 def p_words(p: float) -> str:
+    """Three decimals; what they would show as nothing is "below 0.001"."""
     return "below 0.001" if p < 0.001 else f"{p:.3f}"
 
 
