@@ -247,6 +247,9 @@ class Model:
         classes = tuple(card["classes"])
         if {len(card[name]) for name in ("titles", "thresholds")} != {len(classes)}:
             raise ValueError("it needs one title and one threshold for each class")
+        thresholds = tuple(float(threshold) for threshold in card["thresholds"])
+        if not all(0 <= threshold <= 1 for threshold in thresholds):  # of NaN nothing would ever be called
+            raise ValueError("its thresholds are not all from 0 to 1")
         if any(tensor.is_floating_point() and not bool(tensor.isfinite().all()) for tensor in tensors.values()):
             raise ValueError("some of its weights are NaN or infinite")
         with _no_larger_than(tensors):
@@ -263,7 +266,7 @@ class Model:
             task=str(card["task"]),
             classes=classes,
             titles=tuple(card["titles"]),
-            thresholds=tuple(float(threshold) for threshold in card["thresholds"]),
+            thresholds=thresholds,
             normaliser=Normaliser.from_settings(card["normalisation"]).to(device),
             calibration=Calibration.from_numbers(card["calibration"]),
             origin=card["origin"],

@@ -40,6 +40,9 @@ def test_numbers_name_the_cell_that_is_none(tmp_path: Path) -> None:
     sheet = read_sheet(path)
     with pytest.raises(WrongRequest, match=r'table.csv row 3, column "fold": "1.5" is not a whole number'):
         sheet.whole_numbers("fold")
+    path.write_text("file,fold\na,1e300\n")
+    with pytest.raises(WrongRequest, match=r'row 2, column "fold": "1e300" is not a whole number'):
+        read_sheet(path).whole_numbers("fold")
     with pytest.raises(WrongRequest, match=r'table.csv row 3, column "age": "x" is not a number'):
         sheet.numbers("age")
 

@@ -1,5 +1,6 @@
 """A model whose weights are so large that it answers NaN is named by every path that uses it, and says nothing else."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from tests.serving.conftest import ModelMaker
 from ecgenough.cli import main
 from ecgenough.datasets.table import Task
 from ecgenough.ecg import STANDARD_LEADS
-from ecgenough.errors import BrokenModel
+from ecgenough.errors import BrokenModel, EcgenoughError
 from ecgenough.formats.wfdb import write_wfdb
 from ecgenough.model import Model
 from ecgenough.serving.export import as_onnx, onnx_card
@@ -122,4 +123,16 @@ def test_infinite_weights_are_refused_when_they_are_loaded(make_model: ModelMake
         next(made.network.parameters()).view(-1)[0] = torch.inf
     made.save(tmp_path)
     with pytest.raises(Exception, match=r"model\.json does not fit its weights: .* infinite; copy the model again"):
+        Model.load(tmp_path)
+
+
+@pytest.mark.parametrize("threshold", ["NaN", "1.5", "-0.1"])
+def test_a_threshold_that_is_no_probability_is_refused(make_model: ModelMaker, tmp_path: Path, threshold: str) -> None:
+    """JSON knows NaN in Python, and of a threshold that is one nothing is ever called."""
+    make_model("eegnet").save(tmp_path)
+    card = tmp_path / "model.json"
+    card.write_text(re.sub(r'("thresholds": \[\s*)[\d.]+', rf"\g<1>{threshold}", card.read_text()))
+    with pytest.raises(
+        EcgenoughError, match=r"model\.json does not fit its weights: its thresholds are not all from 0"
+    ):
         Model.load(tmp_path)

@@ -136,6 +136,7 @@ def test_other_models_and_missing_files_are_said(narrow: tuple[Model, OnnxModel]
         ({"format": 0}, "is of format 0; this version of ecgenough reads format 1. Export it again"),
         ({"classes": ["one"]}, "description does not fit its graph"),
         ({"signal": {"leads": ["I"]}}, "description does not fit its graph"),
+        ({"thresholds": [float("nan")] * len(exported.card["classes"])}, "description does not fit its graph"),
     ):
         with pytest.raises(EcgenoughError, match=complaint):
             OnnxModel.of(as_onnx(model, exported.card | changes), "m")

@@ -14,6 +14,7 @@ from ecgenough.extras import needed
 from ecgenough.sentences import counted
 
 DELIMITERS = (",", ";", "\t", "|")
+LARGEST_WHOLE = 2**53  # from there on, a number in floating point is whole whatever was written
 MOST_CELLS = 50_000_000  # a Parquet file of some kilobytes can declare billions
 
 
@@ -44,7 +45,8 @@ class Sheet:
     def whole_numbers(self, name: str) -> NDArray[np.int64]:
         """A column as whole numbers. Raises WrongRequest naming the row of anything else, emptiness included."""
         numbers = self.numbers(name)
-        for row in np.flatnonzero(~np.isfinite(numbers) | (numbers != np.rint(numbers)))[:1]:
+        whole = (numbers == np.rint(numbers)) & (np.abs(numbers) <= LARGEST_WHOLE)
+        for row in np.flatnonzero(~whole)[:1]:
             raise self.complaint(name, row, f"{quoted(self.columns[name][row])} is not a whole number")
         return numbers.astype(np.int64)
 

@@ -155,6 +155,7 @@ def _signal(card: dict[str, Any], session: Any, name: str) -> Signal:
         lengths = {len(card[key]) for key in ("classes", "titles", "thresholds")}
         shapes = {put.name: put.shape for put in (*session.get_inputs(), *session.get_outputs())}
         fits = lengths == {shapes["probabilities"][1]} and shapes["ecg"][1] == len(signal.leads)
+        fits = fits and all(0 <= threshold <= 1 for threshold in card["thresholds"])  # of NaN nothing would be called
         fits = fits and isinstance(card["filter_inside"], bool) and shapes.keys() == {"ecg", "probabilities", "logits"}
     except (KeyError, TypeError, IndexError, ValidationError):
         fits = False
