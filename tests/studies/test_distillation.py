@@ -43,9 +43,9 @@ def test_targets_are_label_and_answer_in_their_shares(teacher: Path, stores: dic
     expected = 0.75 * labels + 0.25 * np.array([answers[store.records[row]] for row in rows])
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert np.isnan(found[0, 1])
-    fond = Teacher("t", "0", replace(model, recipe=model.recipe.with_changes(["labels=likelihood"])))
+    fond = replace(model, recipe=model.recipe.with_changes(["labels=likelihood"]))
     bare = replace(store, tasks={name: replace(task, likelihoods=None) for name, task in store.tasks.items()})
-    np.testing.assert_array_equal(mixed(labels, 0.25, [fond, fond], bare, rows, torch.device("cpu")), found)
+    np.testing.assert_array_equal(mixed(labels, 0.25, [answers_of(fond, bare, rows, torch.device("cpu"))] * 2), found)
 
 
 def test_a_pupil_of_full_weight_never_sees_the_labels(
@@ -126,6 +126,12 @@ def test_a_baseline_s_answers_come_from_other_patients(
     again = cross_fitted("demographics", store, "superdiagnostic", rows, seed=5)  # from the file beside the store
     assert len(fitted_on) == PARTS
     assert np.array_equal(answers, again)
+    superclasses = store.task("superdiagnostic")
+    opposite = replace(superclasses, labels=1 - superclasses.labels, likelihoods=None)
+    relabelled = replace(store, tasks={"superdiagnostic": opposite})
+    assert not np.allclose(cross_fitted("demographics", relabelled, "superdiagnostic", rows, seed=5), answers, atol=0.1)
+    older = replace(store, ages=store.ages + 10 * (store.ages < 60))
+    assert not np.array_equal(cross_fitted("demographics", older, "superdiagnostic", rows, seed=5), answers)
 
 
 def test_a_baseline_teaches_only_the_tasks_a_record_takes_part_in(stores: dict[str, Store]) -> None:

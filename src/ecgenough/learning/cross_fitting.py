@@ -30,8 +30,7 @@ def cross_fitted(name: str, store: Store, task: str, rows: Rows, seed: int) -> A
     store. Raises WrongRequest for an unknown baseline, or fewer patients than parts.
     """
     baselines.describe(name)
-    whom = hashlib.sha256(rows.tobytes()).hexdigest()
-    asked = (EDITION, task, store.task(task).classes, seed, store.fingerprint, whom, _scikit_learn())
+    asked = (EDITION, task, seed, store.fingerprint, _told(store, task, rows), _scikit_learn())
     key = hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
     kept = store.path.parent / f"{store.path.name}.{name}-{key}.npz"
     answers = _read(kept)
@@ -40,6 +39,15 @@ def cross_fitted(name: str, store: Store, task: str, rows: Rows, seed: int) -> A
         with written_aside(kept) as aside, aside.open("wb") as file:
             np.savez_compressed(file, answers=answers)
     return answers
+
+
+def _told(store: Store, task: str, rows: Rows) -> str:
+    """A digest of what a store whose table was written anew tells otherwise of the same signals."""
+    digest = hashlib.sha256(rows.tobytes())
+    for numbers in (store.patient_hashes(rows), store.ages[rows], store.task(task).labels[rows]):
+        digest.update(np.ascontiguousarray(numbers).tobytes())
+    digest.update(repr((store.task(task).classes, [store.sexes[row] for row in rows])).encode())
+    return digest.hexdigest()
 
 
 def _answers(name: str, store: Store, task: str, rows: Rows, seed: int) -> Answers:
