@@ -1,9 +1,13 @@
+import io
+import warnings
+
 import pytest
 import torch
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ecgenough import networks
-from ecgenough.networks.layers import ChannelNorm, ThriftyDropout, pool_to
+from ecgenough.networks.layers import BatchNorm, ChannelNorm, Convolution, ThriftyDropout, conv_norm, gated, pool_to
 
 
 @pytest.mark.parametrize("steps", [1, 6, 7, 16, 32])
@@ -67,3 +71,81 @@ def test_the_gradient_of_thrifty_dropout_is_what_was_kept() -> None:
     dropped.sum().backward()
     assert signal.grad is not None
     torch.testing.assert_close(signal.grad * signal, dropped)
+
+
+def turned(*shape: int) -> Tensor:
+    """Random `[batch, channels, time]` whose channels lie side by side in memory."""
+    batch, channels, time = shape
+    return torch.randn(batch, time, channels).transpose(1, 2)
+
+
+def learned(layer: nn.Module, twin: nn.Module, signal: Tensor) -> list[tuple[Tensor, Tensor]]:
+    """Outputs of both layers, their gradients for the signal and for each weight, and what they keep."""
+    twin.load_state_dict(layer.state_dict())
+    both = []
+    for one in (layer, twin):
+        seen = signal.detach().clone(memory_format=torch.preserve_format).requires_grad_()
+        given = one(seen)
+        (given * torch.linspace(-1, 2, given.shape[-1])).sum().backward()
+        gradients = [weight.grad for weight in one.parameters()]
+        both.append([given, seen.grad, *gradients, *one.buffers()])
+    return list(zip(*both, strict=True))
+
+
+@pytest.mark.parametrize("signal", [torch.randn(3, 8, 21), turned(3, 8, 21), torch.randn(1, 8, 7)])
+@pytest.mark.parametrize(
+    "sizes", [(8, 6, 5, 1, 2), (8, 6, 5, 2, 2), (8, 8, 7, 1, 3, 1, 8), (8, 4, 1), (8, 4, 3, 1, 2, 2)]
+)
+def test_a_convolution_is_pytorch_s_own_in_another_layout(sizes: tuple[int, ...], signal: Tensor) -> None:
+    for ours, theirs in learned(Convolution(*sizes), nn.Conv1d(*sizes), signal):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    assert Convolution(*sizes)(signal).stride(1) == 1
+
+
+@pytest.mark.parametrize("signal", [torch.randn(3, 8, 21), turned(3, 8, 21), turned(2, 1, 9)])
+def test_a_batch_norm_is_pytorch_s_own_in_either_layout(signal: Tensor) -> None:
+    channels = signal.shape[1]
+    for ours, theirs in learned(BatchNorm(channels), nn.BatchNorm1d(channels), signal):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
+def test_layers_keep_the_layout_that_a_convolution_begins() -> None:
+    layers = nn.Sequential(
+        conv_norm(12, 8, 5, 2), nn.ReLU(), nn.MaxPool1d(3, 2, 1), conv_norm(8, 6, 3), ThriftyDropout()
+    )
+    given = layers(torch.randn(2, 12, 40))
+    assert given.shape == (2, 6, 10)
+    assert given.transpose(1, 2).is_contiguous()
+
+
+def test_a_convolution_is_exported_as_one_of_one_dimension() -> None:
+    onnx = pytest.importorskip("onnx")
+    written = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        layers = conv_norm(4, 3, 5).eval()
+        torch.onnx.export(layers, (torch.randn(1, 4, 30),), written, dynamo=False)  # type: ignore[arg-type]
+    graph = onnx.load_model_from_string(written.getvalue()).graph
+    assert [len(weight.dims) for weight in graph.initializer if len(weight.dims) > 1] == [3]
+    assert {node.op_type for node in graph.node} == {"Conv"}  # the norm is folded into it
+
+
+@pytest.mark.parametrize("signal", [torch.randn(2, 6, 5), turned(2, 6, 5)])
+def test_gating_is_pytorch_s_own_in_either_layout(signal: Tensor) -> None:
+    ours, theirs = (signal.clone(memory_format=torch.preserve_format).requires_grad_() for _ in range(2))
+    weights = torch.randn(2, 3, 5)
+    (gated(ours) * weights).sum().backward()
+    (F.glu(theirs, dim=1) * weights).sum().backward()
+    torch.testing.assert_close(gated(ours), F.glu(theirs, dim=1))
+    torch.testing.assert_close(ours.grad, theirs.grad)
+
+
+def test_thrifty_dropout_draws_for_each_element_whatever_the_layout() -> None:
+    torch.manual_seed(0)
+    dropped = ThriftyDropout(0.25)(turned(50, 40, 30).fill_(1))
+    assert dropped.stride(1) == 1
+    share = (dropped == 0).double()
+    assert float(share.mean()) == pytest.approx(0.25, abs=4 * (0.1875 / dropped.numel()) ** 0.5)
+    for axis in range(3):  # along none of the axes is one drawn as its neighbour was: 0.25 squared
+        neighbours = share.narrow(axis, 1, share.shape[axis] - 1) * share.narrow(axis, 0, share.shape[axis] - 1)
+        assert float(neighbours.mean()) == pytest.approx(0.0625, abs=4 * (0.0625 / dropped.numel()) ** 0.5)

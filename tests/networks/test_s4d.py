@@ -4,7 +4,7 @@ import torch
 from numpy.typing import NDArray
 
 from ecgenough import networks
-from ecgenough.networks.s4d import CircularConvolution, Spectrum, StateSpace
+from ecgenough.networks.s4d import CircularConvolution, Spectrum, StateSpace, fast_circle
 
 
 def space(bidirectional: bool = False, spectrum: Spectrum = "linear", state: int = 16) -> StateSpace:
@@ -78,10 +78,10 @@ def test_ten_seconds_at_100_hz_become_125_steps() -> None:
     assert network.features(torch.randn(1, 12, 1000)).shape == (1, 256, 125)
 
 
-@pytest.mark.parametrize("time", [1, 2, 5, 8])
-def test_the_convolution_s_own_gradients_are_those_of_finite_differences(time: int) -> None:
+@pytest.mark.parametrize(("time", "size"), [(1, 2), (2, 4), (5, 10), (5, 12), (8, 16), (9, 24)])
+def test_the_convolution_s_own_gradients_are_those_of_finite_differences(time: int, size: int) -> None:
     rng = torch.Generator().manual_seed(0)
-    signal, kernel = (torch.randn(*shape, generator=rng).double() for shape in ((3, 2, time), (2, 2 * time)))
+    signal, kernel = (torch.randn(*shape, generator=rng).double() for shape in ((3, 2, time), (2, size)))
     assert torch.autograd.gradcheck(CircularConvolution.apply, (signal.requires_grad_(), kernel.requires_grad_()))
 
 
@@ -91,3 +91,32 @@ def test_the_convolution_goes_around_a_circle_of_twice_the_length() -> None:
     around = np.array([sum(signal[0, 0, j] * kernel[0, (i - j) % 12] for j in range(6)) for i in range(6)])
     outputs = CircularConvolution.apply(torch.from_numpy(signal), torch.from_numpy(kernel))
     np.testing.assert_allclose(outputs[0, 0], around, atol=1e-12)
+
+
+def test_a_circle_is_twice_as_long_and_of_a_size_that_transforms_are_fast_at() -> None:
+    assert [fast_circle(time) for time in (1, 2, 3, 4, 125, 128, 129, 1000, 1250)] == [
+        2,
+        4,
+        6,
+        8,
+        256,
+        256,
+        384,
+        2048,
+        3072,
+    ]
+
+
+def test_the_state_space_answers_and_learns_alike_in_either_layout_and_keeps_it() -> None:
+    layer, signal = space(bidirectional=True), torch.randn(2, 3, 125)
+    both = []
+    for seen in (signal.clone(), signal.transpose(1, 2).contiguous().transpose(1, 2)):
+        layer.zero_grad()
+        given = layer(seen.requires_grad_())
+        assert given.stride() == seen.stride()
+        given.square().sum().backward()
+        both.append(
+            [given, seen.grad, *(weight.grad.clone() for weight in layer.parameters() if weight.grad is not None)]
+        )
+    for one, other in zip(*both, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)

@@ -18,6 +18,7 @@ from ecgenough.files import csv_text, write_text
 from ecgenough.learning.checkpoints import CHECKPOINT, read_checkpoint, write_checkpoint
 from ecgenough.learning.evaluation import answer, validation_figures
 from ecgenough.learning.losses import LossFunction
+from ecgenough.learning.memory import keep_freed_memory
 from ecgenough.learning.rates import rate_factor
 from ecgenough.learning.step import Average, Learner, Row, Step, build_optimizer, can_record, restore_optimizer
 from ecgenough.learning.transfer import SCRATCH, Adaptation
@@ -63,6 +64,7 @@ def open_fabric(precision: str, device: str = "auto") -> Fabric:
     """Lightning Fabric on the best device there is, or on the one named; one of several processes under torchrun.
 
     `precision` auto is bf16 on a GPU whose hardware has it and float32 elsewhere; on GPUs float32 products are of TF32.
+    On the CPU the process keeps the memory it frees from here on (see `keep_freed_memory`).
     """
     if device not in ("auto", "cpu", "cuda"):
         raise WrongRequest(f'device "{device}" is unknown. Say auto, cpu or cuda.')
@@ -71,6 +73,8 @@ def open_fabric(precision: str, device: str = "auto") -> Fabric:
     accelerator = "cuda" if device != "cpu" and torch.cuda.is_available() else "cpu"
     if precision == "auto":
         precision = "bf16" if accelerator == "cuda" and torch.cuda.is_bf16_supported(False) else "float32"
+    if accelerator == "cpu":
+        keep_freed_memory()
     torch.set_float32_matmul_precision("high" if accelerator == "cuda" else "highest")
     world, local = int(os.environ.get("WORLD_SIZE", 1)), int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     fabric = Fabric(

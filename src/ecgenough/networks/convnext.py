@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from ecgenough.networks.contract import Network
-from ecgenough.networks.layers import ChannelNorm, Dropout
+from ecgenough.networks.layers import ChannelNorm, Convolution, Dropout
 from ecgenough.recipe import Count
 
 BLOCKS = (2, 2, 6, 2)
@@ -22,11 +22,11 @@ class ConvNextBlock(nn.Module):
         super().__init__()
         self.skip = skip
         self.path = nn.Sequential(
-            nn.Conv1d(channels, channels, KERNEL, padding=KERNEL // 2, groups=channels),
+            Convolution(channels, channels, KERNEL, padding=KERNEL // 2, groups=channels),
             ChannelNorm(channels),
-            nn.Conv1d(channels, 4 * channels, 1),
+            Convolution(channels, 4 * channels, 1),
             nn.GELU(),
-            nn.Conv1d(4 * channels, channels, 1),
+            Convolution(4 * channels, channels, 1),
         )
         self.scale = nn.Parameter(torch.full((channels, 1), FIRST_SCALE))
 
@@ -79,5 +79,5 @@ class ConvNext(Network):
 def _down(inputs: int, outputs: int, *, first: bool) -> list[nn.Module]:
     """A quarter of the time at the input, half of it between stages."""
     if first:
-        return [nn.Conv1d(inputs, outputs, 4, stride=4), ChannelNorm(outputs)]
-    return [ChannelNorm(inputs), nn.Conv1d(inputs, outputs, 2, stride=2)]
+        return [Convolution(inputs, outputs, 4, stride=4), ChannelNorm(outputs)]
+    return [ChannelNorm(inputs), Convolution(inputs, outputs, 2, stride=2)]

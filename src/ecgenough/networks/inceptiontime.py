@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ecgenough.networks.contract import Network
-from ecgenough.networks.layers import conv_norm
+from ecgenough.networks.layers import BatchNorm, Convolution, conv_norm
 from ecgenough.recipe import Count
 
 KERNELS = (39, 19, 9)
@@ -20,13 +20,13 @@ class InceptionBlock(nn.Module):
 
     def __init__(self, inputs: int, filters: int) -> None:
         super().__init__()
-        self.bottleneck: nn.Module = nn.Conv1d(inputs, filters, 1, bias=False) if inputs > 1 else nn.Identity()
+        self.bottleneck: nn.Module = Convolution(inputs, filters, 1, bias=False) if inputs > 1 else nn.Identity()
         narrow = filters if inputs > 1 else inputs
         self.branches = nn.ModuleList(
-            nn.Conv1d(narrow, filters, kernel, padding=kernel // 2, bias=False) for kernel in KERNELS
+            Convolution(narrow, filters, kernel, padding=kernel // 2, bias=False) for kernel in KERNELS
         )
-        self.pooled = nn.Sequential(nn.MaxPool1d(3, 1, padding=1), nn.Conv1d(inputs, filters, 1, bias=False))
-        self.norm = nn.BatchNorm1d(4 * filters)
+        self.pooled = nn.Sequential(nn.MaxPool1d(3, 1, padding=1), Convolution(inputs, filters, 1, bias=False))
+        self.norm = BatchNorm(4 * filters)
 
     def forward(self, signal: Tensor) -> Tensor:
         narrow = self.bottleneck(signal)

@@ -4,7 +4,7 @@ from torch import Tensor, nn
 
 from ecgenough.networks.attention import SelfAttention
 from ecgenough.networks.contract import Network
-from ecgenough.networks.layers import Dropout, conv_norm
+from ecgenough.networks.layers import Convolution, Dropout, conv_norm
 from ecgenough.recipe import Count
 
 
@@ -53,7 +53,7 @@ class PatchTransformer(Network):
         for index in range(3):
             self.stem.append(conv_norm(widths[index], widths[index + 1], 5, stride=2))
             self.stem.append(nn.GELU())
-        self.stem.append(nn.Conv1d(width, width, 1))
+        self.stem.append(Convolution(width, width, 1))
         self.blocks = nn.Sequential(*[PatchBlock(width, heads, dropout) for _ in range(layers)])
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, classes)

@@ -5,7 +5,7 @@ from typing import Literal
 from torch import Tensor, nn
 
 from ecgenough.networks.contract import Network
-from ecgenough.networks.layers import Dropout, conv_norm, he_normal, pool_to
+from ecgenough.networks.layers import Convolution, Dropout, conv_norm, he_normal, pool_to
 
 Depth = Literal[11, 13, 16, 19]
 # Convolutions in each of the five stages: configurations A, B, D and E of the source.
@@ -36,7 +36,7 @@ class Vgg(Network):
         for width, convolutions in zip(STAGE_WIDTHS, CONVOLUTIONS[depth], strict=True):
             stage = nn.Sequential()
             for _ in range(convolutions):
-                stage.append(conv_norm(inputs, width, 3) if batch_norm else nn.Conv1d(inputs, width, 3, padding=1))
+                stage.append(conv_norm(inputs, width, 3) if batch_norm else Convolution(inputs, width, 3, padding=1))
                 stage.append(nn.ReLU())
                 inputs = width
             self.layers.append(stage.append(nn.MaxPool1d(2)))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ecgenough.networks.contract import Network
-from ecgenough.networks.layers import Dropout, Residual, conv_norm, he_normal
+from ecgenough.networks.layers import BatchNorm, Convolution, Dropout, Residual, conv_norm, he_normal
 from ecgenough.networks.resnet import BLOCKS, BOTTLENECK_EXPANSION
 
 WIDTH = 64
@@ -58,12 +58,12 @@ class XResNet(Network):
 
 
 def _block(inputs: int, stride: int) -> Residual:
-    last_norm = nn.BatchNorm1d(CHANNELS)
+    last_norm = BatchNorm(CHANNELS)
     nn.init.zeros_(last_norm.weight)
     path = nn.Sequential(
         conv_norm(inputs, WIDTH, 1), nn.ReLU(),
         conv_norm(WIDTH, WIDTH, KERNEL, stride), nn.ReLU(),
-        nn.Conv1d(WIDTH, CHANNELS, 1, bias=False), last_norm,
+        Convolution(WIDTH, CHANNELS, 1, bias=False), last_norm,
     )  # fmt: skip
     shortcut = nn.Sequential()
     if stride != 1:
