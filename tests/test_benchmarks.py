@@ -40,7 +40,7 @@ def test_a_small_run_writes_its_table(tmp_path: Path) -> None:
     rows = [line.split(" | ") for line in page.splitlines() if re.search(r"\| (naive / ours|ours / bare) \|", line)]
     assert re.search(r"threads: [1-9][\d,]* ECGs of 10 s at 500 Hz a second, [1-9][\d,]* a second of", page)
     once = 1 if (os.cpu_count() or 1) == 1 else 0
-    assert len(rows) == 12 - once
+    assert len(rows) == 13 - once
     assert [row[0] for row in rows if not row[7]] == [rows[-1][0]]  # scoring alone has no bound of the hardware
     for what, _, ours, other, meaning, ratio, pairs, bound, reached in rows:
         middle, least, most = (float(number.replace(",", "")) for number in re.findall(r"[\d.,]+", ratio))
