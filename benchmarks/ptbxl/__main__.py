@@ -5,7 +5,7 @@ import shutil
 from pathlib import Path
 
 from benchmarks.ending import end_with_a_sentence
-from benchmarks.ptbxl import pages
+from benchmarks.ptbxl import beside, pages
 from benchmarks.ptbxl.confirm import CHOICES, confirm
 from benchmarks.ptbxl.figures import measured
 from benchmarks.ptbxl.leaderboard import MEMBERS, write_leaderboard
@@ -35,6 +35,8 @@ def main() -> None:
     elif asked.what == "confirm":
         table = HERE / "results" / "folds.csv"
         confirm(store, recipe, asked.out, table, choices=asked.choices, folds=asked.folds)
+    elif asked.what == "beside":
+        beside.compare(asked.name, asked.runs, store, FOLD, HERE / "results" / "beside.md")
     else:
         install(asked.name, asked.run, store, HERE, twins=(asked.twins, asked.data) if asked.twins else None)
 
@@ -80,7 +82,8 @@ def _arguments() -> argparse.Namespace:
     install_it = commands.add_parser("install", help="put a trained run into the package and write its card")
     board = commands.add_parser("leaderboard", help="an ensemble, and pupils taught by it: for a GPU")
     folds = commands.add_parser("confirm", help="whether the recipe's choices hold with each fold left out in turn")
-    for command in (train, install_it, board, folds):
+    beside_it = commands.add_parser("beside", help="a model and runs of `ecgenough baseline`, alone and together")
+    for command in (train, install_it, board, folds, beside_it):
         command.add_argument("name", help="ptbxl-base, say: the name of a shipped recipe")
         command.add_argument("--data", type=Path, required=True, help="the folder that holds PTB-XL")
         command.add_argument("--store", type=Path, help="where prepared stores are kept")
@@ -90,6 +93,7 @@ def _arguments() -> argparse.Namespace:
     board.add_argument("--members", nargs="*", default=[], choices=MEMBERS, help="of the ensemble; all unless named")
     folds.add_argument("--choices", nargs="*", default=[], choices=CHOICES, help="of the recipe; all unless named")
     folds.add_argument("--folds", nargs="*", type=int, default=[], help="to leave out; 1 to 9 unless named")
+    beside_it.add_argument("runs", type=Path, nargs="+", help="folders that `ecgenough baseline` wrote, a task each")
     train.add_argument("--device", default="auto")
     install_it.add_argument("--twins", type=Path, help="a folder of PTB-XL with records500, to compare the rates")
     install_it.add_argument("run", type=Path, help="the folder that train wrote")

@@ -75,9 +75,10 @@ python -m benchmarks.ptbxl install NAME runs/NAME --data data/ptb-xl --twins dat
 ```
 
 The first trains a model of the package by the recipe of its name in `src/ecgenough/recipes/`, and goes on where it was if
-it is stopped. Their order is `ptbxl-teacher`, `ptbxl-small`, `ptbxl-base`: each learns from those before it, which come with
-the package, so that any one can be trained alone. The second command puts it into the package with its model card and writes
-this page; `--twins` is a folder of PTB-XL with `records500`.
+it is stopped. `ptbxl-teacher` learns from labels alone; `ptbxl-small` and `ptbxl-base` learn from it, which comes with the
+package, and from boosted trees on measured intervals (`ecgenough baseline intervals`), which are fitted on the spot and know
+what these networks do not find ([searches.md](searches.md)). The second command puts a model into the package with its card and
+writes this page; `--twins` is a folder of PTB-XL with `records500`.
 With a GPU, `python -m benchmarks.ptbxl leaderboard ptbxl-teacher --data data/ptb-xl --out runs/board` trains five members,
 joins them and teaches one network by them. `python -m benchmarks.ptbxl confirm ptbxl-teacher --data data/ptb-xl --out runs/folds`
 asks of every choice of the recipe whether it holds with each of the folds 1-9 left out in turn.
