@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from benchmarks.ptbxl import confirm, leaderboard
+from benchmarks.ptbxl import beside, confirm, leaderboard
 from benchmarks.ptbxl.__main__ import install
 from benchmarks.ptbxl.twins import compare_twins
-from scipy.special import logit
+from scipy.special import expit, logit
 from sklearn.metrics import roc_auc_score
 
 from ecgenough import shipped
@@ -24,6 +24,7 @@ from ecgenough.model import Model
 from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
+from ecgenough.studies.baseline_runs import run_baseline
 
 SIX = "superdiagnostic+subdiagnostic+diagnostic+form+rhythm+all"
 
@@ -209,6 +210,23 @@ def test_a_choice_is_compared_on_folds_that_its_networks_did_not_learn_from(
     gain = float((means["taught by it"] - means["as shipped"]).mean())
     (shown,) = (line for line in table.with_suffix(".md").read_text().splitlines() if line.startswith("| taught"))
     assert float(shown.rsplit("|", 2)[1].split()[0]) == pytest.approx(gain, abs=6e-5)
+
+
+def test_a_network_and_a_baseline_are_scored_alone_and_together(
+    run: Path, stores: dict[str, Store], tmp_path: Path
+) -> None:
+    store = stores["superclasses"]
+    baseline = run_baseline("demographics", store, "superdiagnostic", tmp_path / "baseline")
+    beside.compare(str(run), [baseline], store, 9, tmp_path / "table.md")
+    network = pd.read_csv(run / "tasks" / "superdiagnostic" / "validation" / "predictions.csv").set_index("record")
+    other = pd.read_csv(baseline / "validation" / "predictions.csv").set_index("record").loc[network.index]
+    labels, (ours, theirs) = network.filter(like="y_"), (table.filter(like="p_") for table in (network, other))
+    expected = [roc_auc_score(labels, values) for values in (ours, theirs, expit(logit(ours) + logit(theirs)))]
+    line = (tmp_path / "table.md").read_text().splitlines()[-1]
+    assert [float(cell) for cell in line.split("|")[2:5]] == pytest.approx(expected, abs=2e-3)  # ties, as above
+    other_task = run_baseline("prevalence", stores["embolism"], "embolism", tmp_path / "other")
+    with pytest.raises(WrongRequest, match="answers embolism"):
+        beside.compare(str(run), [other_task], store, 9, tmp_path / "table.md")
 
 
 @pytest.mark.parametrize("name", shipped.names())
