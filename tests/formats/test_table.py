@@ -80,7 +80,7 @@ def test_empty_cells_and_nan_are_lost_samples(tmp_path: Path, lost: str) -> None
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("I,II\n1,2\n", 't.csv, row 1, column 1: "I" is not a number. Headings are left out with skip_rows.'),
+        ("I,II\n1,2\n", 't.csv, row 1, column 1: "I" is not a number. Headings are left out with skip_rows: 1'),
         ("1,2\n3,x4\n", 't.csv, row 2, column 2: "x4" is not a number.'),
         ("1,2\n3,inf\n", 'row 2, column 2: "inf" is not a number'),
         ("1,2\n3,1e999\n", 'row 2, column 2: "1e999" is not a number'),

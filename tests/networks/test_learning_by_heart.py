@@ -31,7 +31,7 @@ LEARNERS = {
     "s4d": {"width": 32, "layers": 2, "state": 16, "dropout": 0.0},
     "s4d_hybrid": {"width": 32, "layers": 1, "state": 16, "dropout": 0.0},
 }
-RATES = {"alexnet": 3e-4, "vgg11_bn": 3e-4, "gru": 3e-2, "convnext1d": 1e-2}
+RATES = {"alexnet": 3e-4, "vgg11_bn": 3e-4, "gru": 3e-2, "convnext1d": 5e-3}
 
 
 @pytest.fixture(scope="module")
