@@ -10,8 +10,8 @@ def keep_freed_memory() -> bool:
     """Have this process keep what tensors on the CPU free, in place of giving it back; whether that could be asked.
 
     By default glibc gives large tensors back to the system as they are freed and asks for them anew: of a training step of
-    s4d_hybrid, a sixth went into the 47,000 fresh pages, and of evaluation a third. The most that is held at a time stays
-    as it was.
+    s4d_hybrid, a sixth went into the 47,000 fresh pages, and of evaluation a third. In return a process holds somewhat more at
+    its peak, as what is kept does not always fit.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
