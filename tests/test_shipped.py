@@ -21,7 +21,7 @@ from ecgenough.ecg import Ecg, to_millivolts
 from ecgenough.errors import BrokenRecord, WrongRequest
 from ecgenough.formats import read
 from ecgenough.model import Model
-from ecgenough.recipe import Recipe
+from ecgenough.recipe import Recipe, load_recipe
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
 from ecgenough.studies.baseline_runs import run_baseline
@@ -210,6 +210,8 @@ def test_a_choice_is_compared_on_folds_that_its_networks_did_not_learn_from(
     gain = float((means["taught by it"] - means["as shipped"]).mean())
     (shown,) = (line for line in table.with_suffix(".md").read_text().splitlines() if line.startswith("| taught"))
     assert float(shown.rsplit("|", 2)[1].split()[0]) == pytest.approx(gain, abs=6e-5)
+    with pytest.raises(WrongRequest, match="may know the folds"):
+        confirm.confirm(store, load_recipe("ptbxl-base"), runs, table)
 
 
 def test_a_network_and_a_baseline_are_scored_alone_and_together(

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.ptbxl.leaderboard import Row, table_of, trained
+from ecgenough.errors import WrongRequest
 from ecgenough.files import write_text
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
@@ -37,8 +38,14 @@ def confirm(
 ) -> None:
     """Train the recipe as shipped and each choice (all unless named) without each of `folds` (all unless named).
 
-    Every run's figures are written to `table` as CSV, and what each choice changes to the Markdown file beside it.
+    Every run's figures are written to `table` as CSV, and what each choice changes to the Markdown file beside it. Raises
+    WrongRequest for a recipe with teachers: they have learned from the folds that are left out.
     """
+    if recipe.distillation is not None and recipe.distillation.teachers:
+        raise WrongRequest(
+            f"{', '.join(recipe.distillation.teachers)} may know the folds that are to score, and would teach them. Use a "
+            "recipe without teachers, such as ptbxl-teacher."
+        )
     rows: list[Row] = []
     for fold in folds or sorted((*store.train_folds, *store.validation_folds)):
         for row in _rows(_without(store, fold), recipe, out / str(fold), choices or tuple(CHOICES)):

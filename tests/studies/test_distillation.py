@@ -1,6 +1,7 @@
 """Trained models teach another: what it is shown, what it remembers, and what is refused."""
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +11,14 @@ import torch
 
 from ecgenough import baselines
 from ecgenough.baselines import Baseline
+from ecgenough.commands.choosing import chosen_recipe
 from ecgenough.errors import WrongRequest
-from ecgenough.learning.cross_fitting import PARTS, cross_fitted
+from ecgenough.learning.cross_fitting import PARTS, _patient_parts, cross_fitted
 from ecgenough.learning.distillation import answers_of, mixed
 from ecgenough.model import Model
 from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
-from ecgenough.studies import runs
+from ecgenough.studies import one_run, runs
 from ecgenough.studies.pretraining import run_pretraining
 
 
@@ -172,3 +174,31 @@ def test_too_few_patients_for_a_baseline_to_teach_are_refused(stores: dict[str, 
             store.rows("superdiagnostic", (1,)),
             seed=0,
         )
+
+
+def test_patients_with_one_waveform_are_answered_by_a_baseline_that_knows_neither(stores: dict[str, Store]) -> None:
+    store = stores["superclasses"]
+    rows = store.rows("superdiagnostic", store.train_folds)
+    names = list(store.patients)
+    alike = [next(row for row in rows if names[row] == name) for name in sorted({names[row] for row in rows})[:6]]
+    hashes = store.hashes.copy()
+    hashes[alike] = hashes[alike[0]]
+    apart, together = (_patient_parts(each, rows, seed=0) for each in (store, replace(store, hashes=hashes)))
+    twins = np.isin(np.array(names)[rows], np.array(names)[alike])
+    assert len(set(apart[twins])) > 1
+    assert len(set(together[twins])) == 1
+
+
+def test_a_baseline_that_cannot_teach_is_refused_before_the_teachers_answer(
+    teacher: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(one_run, "answers_of", None)
+    unknown = taught_by(teacher, tiny, "distillation.baselines=[interval]")
+    with pytest.raises(WrongRequest, match='Nearest: "intervals"'):
+        runs.train(stores["superclasses"], unknown, tmp_path / "unknown", "cpu")
+    with pytest.raises(WrongRequest, match='Nearest: "intervals"'):
+        chosen_recipe("ptbxl-small", ["distillation.baselines=[interval]"])
+    monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
+    with pytest.raises(WrongRequest, match=r"ecgenough\[baselines\]"):
+        chosen_recipe("ptbxl-small", [])
+    chosen_recipe("ptbxl-small", ["distillation.baselines=[prevalence]"])

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgenough.baselines.classifiers import check_installed
 from ecgenough.baselines.contract import Baseline
 from ecgenough.baselines.demographics import Demographics
 from ecgenough.baselines.intervals import Intervals
@@ -13,7 +14,7 @@ from ecgenough.baselines.prevalence import Prevalence
 from ecgenough.errors import WrongRequest, nearest
 from ecgenough.signals.store import Store
 
-__all__ = ["Baseline", "describe", "fit", "names"]
+__all__ = ["Baseline", "check", "describe", "fit", "names"]
 
 Fit = Callable[[Store, str | None, NDArray[np.int64], int], Baseline]
 KNOWN: dict[str, tuple[str, Fit]] = {
@@ -22,6 +23,7 @@ KNOWN: dict[str, tuple[str, Fit]] = {
     "intervals": ("boosted trees on rate, PR, QRS, QT, axis and the heights of the waves", Intervals.fit),
     "minirocket": ("ridge regression on MiniRocket's fixed convolutions (Dempster et al. 2021)", MiniRocket.fit),
 }
+NEED_SCIKIT_LEARN = ("demographics", "intervals")
 
 
 def names() -> tuple[str, ...]:
@@ -32,6 +34,13 @@ def names() -> tuple[str, ...]:
 def describe(name: str) -> str:
     """What the baseline is, in a few words. Raises WrongRequest with the nearest name."""
     return _known(name)[0]
+
+
+def check(name: str) -> None:
+    """Raise WrongRequest for an unknown name, or where scikit-learn is needed and not installed."""
+    _known(name)
+    if name in NEED_SCIKIT_LEARN:
+        check_installed()
 
 
 def fit(name: str, store: Store, task: str | None, rows_train: NDArray[np.int64], seed: int) -> Baseline:

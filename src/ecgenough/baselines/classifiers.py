@@ -31,6 +31,11 @@ class OneAClass:
         return np.clip(np.stack(columns, axis=1), MARGIN, 1 - MARGIN)
 
 
+def check_installed() -> None:
+    """Raise WrongRequest where scikit-learn is not installed."""
+    _scikit_learn("ensemble")
+
+
 def logistic_regression() -> Any:
     """Logistic regression on standardised features, barely penalised."""
     regression = _scikit_learn("linear_model").LogisticRegression(C=100.0, max_iter=1000)

@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 
-from ecgenough import networks
+from ecgenough import baselines, networks
 from ecgenough.recipe import Recipe, load_recipe
 
 
 def chosen_recipe(
     name: str, changes: Sequence[str] | None, task: str | None = None, leave_out: str | None = None
 ) -> Recipe:
-    """The recipe after `--set`, `--task` and `--leave-out`. Raises WrongRequest where it, or its network, is none."""
+    """The recipe after `--set`, `--task` and `--leave-out`. Raises WrongRequest where it is none, or its network,
+    or a baseline that is to teach."""
     recipe = load_recipe(name, changes or ())
     told = {key: value for key, value in (("task", task), ("leave_out", leave_out)) if value}
     networks.check(recipe.network.name, recipe.network.options)
+    for baseline in recipe.distillation.baselines if recipe.distillation else ():
+        baselines.check(baseline)
     return recipe.model_copy(update=told)

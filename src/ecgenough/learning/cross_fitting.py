@@ -7,6 +7,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 from ecgenough import baselines
 from ecgenough.datasets.joint import columns_by_task
@@ -17,7 +19,7 @@ from ecgenough.sentences import counted
 from ecgenough.signals.store import Store
 
 PARTS = 4  # of the patients: each is answered by a baseline that was fitted on the three others
-EDITION = 1  # of the rule by which patients are parted; answers of another one are worked out anew
+EDITION = 2  # of the rule by which patients are parted; answers of another one are worked out anew
 Rows = NDArray[np.int64]
 Answers = NDArray[np.float32]
 
@@ -26,8 +28,8 @@ def cross_fitted(name: str, store: Store, task: str, rows: Rows, seed: int) -> A
     """The baseline's probabilities for `rows`, `[rows, classes]`; NaN where a record takes no part in a class's task.
 
     A baseline knows the records it was fitted on by heart, and would teach their labels once more. So each patient is
-    answered by one that was fitted on others, as in stacking (Wolpert 1992). The answers are kept in a file beside the
-    store. Raises WrongRequest for an unknown baseline, or fewer patients than parts.
+    answered by one that was fitted on others, as in stacking (Wolpert 1992); patients of one waveform count as one. The
+    answers are kept in a file beside the store. Raises WrongRequest for an unknown baseline, or fewer patients than parts.
     """
     baselines.describe(name)
     asked = (EDITION, task, seed, store.fingerprint, _told(store, task, rows), _scikit_learn())
@@ -67,15 +69,20 @@ def _answers(name: str, store: Store, task: str, rows: Rows, seed: int) -> Answe
 
 
 def _patient_parts(store: Store, rows: Rows, seed: int) -> NDArray[np.int64]:
-    """Which part each row is in `[rows]`; patients stay whole."""
+    """Which part each row is in `[rows]`; patients stay whole, and with them those who have a waveform of theirs."""
     patients, whose = np.unique(store.patient_hashes(rows), return_inverse=True)
-    if len(patients) < PARTS:
+    waveforms, which = np.unique(store.hashes[rows], return_inverse=True)
+    size = len(patients) + len(waveforms)
+    links = coo_array((np.ones(len(rows)), (whose, len(patients) + which)), shape=(size, size))
+    count, linked = connected_components(links, directed=False)
+    people = linked[: len(patients)]  # numbered as the patients are, where nobody shares a waveform
+    if count < PARTS:
         raise WrongRequest(
             f"a baseline that teaches is fitted on {PARTS - 1} of {PARTS} parts of the patients, and there are "
-            f"{counted(len(patients), 'patient')} to learn from. Leave distillation.baselines out."
+            f"{counted(count, 'patient')} to learn from. Leave distillation.baselines out."
         )
-    part = np.random.default_rng(seed).permutation(len(patients)) % PARTS
-    return np.asarray(part[whose], dtype=np.int64)
+    part = np.random.default_rng(seed).permutation(count) % PARTS
+    return np.asarray(part[people[whose]], dtype=np.int64)
 
 
 def _read(path: Path) -> Answers | None:

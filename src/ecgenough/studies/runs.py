@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from ecgenough import networks
+from ecgenough import baselines, networks
 from ecgenough.datasets.joint import own_class
 from ecgenough.datasets.table import Task
 from ecgenough.ecg import STANDARD_LEADS
@@ -123,7 +123,12 @@ def transfer(
 
 
 def _teachers(recipe: Recipe, store: Store, division: Division) -> tuple[Teacher, ...]:
-    """The recipe's teachers. Raises WrongRequest for one that has seen a record, or a patient, that is to test."""
+    """The recipe's teachers. Raises WrongRequest for one that has seen a record, or a patient, that is to test.
+
+    Also for a baseline that cannot be fitted, before anybody is asked.
+    """
+    for baseline in recipe.distillation.baselines if recipe.distillation else ():
+        baselines.check(baseline)
     about = store.task(recipe.task)
     teachers = called(recipe.distillation, about.name, about.classes)
     for teacher in teachers:
