@@ -241,6 +241,17 @@ def test_a_broken_record_is_named(fitted: ECGClassifier, ecgs: Ecgs) -> None:
         fitted.predict(signals)
 
 
+def test_a_baseline_that_teaches_is_refused_and_leaves_nothing_in_the_working_folder(
+    quick: Recipe, ecgs: Ecgs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    signals, labels, _ = ecgs
+    settings = {"distillation.teachers": [], "distillation.baselines": ["prevalence"]}
+    with pytest.raises(WrongRequest, match="beside a prepared store"):
+        ECGClassifier(recipe=quick, rate=100, settings=settings, device="cpu").fit(signals, labels)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_validation_of_one_label_is_refused_before_training(quick: Recipe, ecgs: Ecgs) -> None:
     signals, _, _ = ecgs
     with pytest.raises(WrongRequest, match="all of the 6 records kept for validation have the same label"):

@@ -156,6 +156,11 @@ class ECGClassifier(_Classifier, _Estimator):  # type: ignore[misc]
         if self.random_state is not None:
             changes.append(("seed", int(self.random_state)))
         recipe = recipe.with_values(changes).model_copy(update={"task": TASK})
+        if recipe.distillation is not None and recipe.distillation.baselines:
+            raise WrongRequest(
+                "a baseline that teaches keeps its answers beside a prepared store, and X has none. Leave "
+                "distillation.baselines out, or use ecgenough.train."
+            )
         if self.pretrained is not None:
             if self.network is not None:
                 raise WrongRequest("a pretrained model brings its own network; leave network out.")
