@@ -10,8 +10,10 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import Future
 from io import BytesIO
 from pathlib import Path
+from queue import SimpleQueue
 from types import ModuleType
 from typing import Any
 
@@ -21,7 +23,9 @@ import pytest
 from ecgenough import fetching
 from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.fetching import Patience, fetch
-from ecgenough.fetching.fetching import GIVE_UP
+from ecgenough.fetching.downloading import Failed
+from ecgenough.fetching.fetching import GIVE_UP, _watched
+from ecgenough.fetching.listings import Remote
 
 
 def _beside(name: str) -> ModuleType:
@@ -155,6 +159,21 @@ def test_a_publisher_that_is_gone_is_given_up(tmp_path: Path) -> None:
     publisher.close()
     assert GIVE_UP <= sum(map(len, publisher.asked.values())) < 150
     assert "not tried" in (tmp_path / "fetch-failed.txt").read_text()
+
+
+def test_a_file_that_failed_as_the_others_were_given_up_is_among_the_failures(tmp_path: Path) -> None:
+    futures: dict[Future[None], Remote] = {
+        Future(): Remote(f"{number}", "", "sha256", "") for number in range(GIVE_UP + 2)
+    }
+    events: SimpleQueue[int | Future[None]] = SimpleQueue()
+    for number, future in enumerate(futures):
+        if number <= GIVE_UP:  # the last of these is done, and its event has not come yet
+            future.set_exception(Failed("gone"))
+        if number < GIVE_UP:
+            events.put(future)
+    failures: dict[str, str] = {}
+    assert list(_watched(futures, events, tmp_path, failures)) == []
+    assert failures == {str(number): "gone" for number in range(GIVE_UP + 1)} | {f"{GIVE_UP + 1}": "not tried"}
 
 
 def test_killed_and_run_again_it_goes_on_where_it_was(server: Any, tmp_path: Path) -> None:

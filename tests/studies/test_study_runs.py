@@ -128,9 +128,13 @@ def test_a_finished_study_is_left_alone_but_for_a_killed_one_s_litter(
     before = result_of(done)
     litter = done / f".cells.csv.{2**22 + 1}@{socket.gethostname()}.part"  # above any process number
     litter.write_text("half")
+    finished = next((done / "cells").iterdir())
+    uncleared = finished.with_name(f".{finished.name}.part") / "run"
+    uncleared.mkdir(parents=True)
     assert run_here(small_study, done) == Summary(8, {})
     assert result_of(done) == before
     assert not litter.exists()
+    assert not uncleared.parent.exists()
 
 
 def test_killed_five_times_at_random_it_ends_as_if_never_killed(

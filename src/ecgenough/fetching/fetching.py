@@ -171,7 +171,9 @@ def _watched(
         if why:
             failures[futures[event].path] = why
         if in_a_row >= GIVE_UP:
-            failures |= {remote.path: "not tried" for future, remote in futures.items() if not future.done()}
+            for future, remote in futures.items():  # some may be done and not have been looked at
+                if why := _failure(future, folder) if future.done() else "not tried":
+                    failures[remote.path] = why
             say(f"{in_a_row} files in a row failed, so the others are not tried now.")
             return
 

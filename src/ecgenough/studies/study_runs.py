@@ -1,6 +1,7 @@
 """A study from its file to its table: plan, prepare once, do every cell once, and say what became of each."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -16,7 +17,7 @@ from ecgenough.locks import claimed
 from ecgenough.progress import say
 from ecgenough.sentences import agreed, counted
 from ecgenough.signals.store import Store
-from ecgenough.studies.cell_folders import CELLS, FAILED, lock_of, row_of, write_table
+from ecgenough.studies.cell_folders import CELLS, FAILED, lock_of, row_of, working_folder, write_table
 from ecgenough.studies.cell_runs import ELSEWHERE, Outcome, Place, is_done
 from ecgenough.studies.engines import Engine, Work
 from ecgenough.studies.leaks import doubled_records, refuse_known_records, refuse_shared_waveforms
@@ -101,6 +102,8 @@ def _take_over(out: Path, plan: Plan) -> None:
         spare = f"; {len(finished) - len(kept):,} are no longer part of it" if len(finished) > len(kept) else ""
         say(f"the study has changed since {path} was written: {len(kept):,} finished cells are used again{spare}.")
     remove_litter(out)
+    for cell in finished:  # whoever finished it may have been killed before it had cleared up
+        shutil.rmtree(working_folder(out, cell), ignore_errors=True)
     write_text(path, text)
 
 
