@@ -108,16 +108,7 @@ def test_a_checkpoint_of_other_labels_is_not_gone_on_with(
     stores: dict[str, Store], tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store, recipe, out = stores["embolism"], tiny, tmp_path / "run"
-    write = training.write_checkpoint
-
-    def write_and_stop(*arguments: Any) -> None:
-        write(*arguments)
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr(training, "write_checkpoint", write_and_stop)
-        with pytest.raises(KeyboardInterrupt):
-            runs.train(store, recipe, out, "cpu")
+    _broken_off_after_one_epoch(monkeypatch, lambda: runs.train(store, recipe, out, "cpu"))
     chosen_on = store.rows(None, store.validation_folds)[:1]
     with pytest.raises(WrongRequest, match="is of another recipe or other data"):
         runs.train(_with_labels_turned(store, chosen_on), recipe, out, "cpu")
