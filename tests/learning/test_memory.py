@@ -4,8 +4,8 @@ import sys
 
 import pytest
 
-# 16 tensors of 64 MB one after the other, each of 16,384 pages: fresh ones where the last were given back. Before them as many as it
-# takes for what is kept to fit: glibc before 2.38 asks for a little more than it has just freed, and 5 to 9 were seen to be fresh.
+# 16 tensors of 64 MB one after the other, each of 16,384 pages: fresh ones where the last were given back. First come as many as
+# it takes for what is kept to fit: glibc before 2.38 asks for a little more than it has just freed, and 5 to 9 were seen fresh.
 PROGRAM = """
 import resource, torch
 from ecgenough.learning.memory import keep_freed_memory
