@@ -214,3 +214,8 @@ def test_it_is_evaluated_by_its_name(
 def test_it_is_called_by_all_its_members_wherever_they_lie(asked: str, called: str) -> None:
     assert short_name(asked) == called
     assert short_name(Path(asked)) == Path(asked).name  # a path is one folder
+
+
+def test_the_folder_one_stands_in_is_called_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert short_name(".") == tmp_path.name

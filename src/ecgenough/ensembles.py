@@ -39,7 +39,7 @@ def digest(name_or_folder: str | Path) -> str:
 
 def short_name(name_or_folder: str | Path) -> str:
     """What a model is called without where it lies; of several joined by +, what all of them are."""
-    return JOINED.join(Path(name).name for name in _members(name_or_folder))
+    return JOINED.join(Path(name).name or Path(name).resolve().name for name in _members(name_or_folder))
 
 
 def ensemble(members: Mapping[str, Model]) -> Model:

@@ -178,6 +178,23 @@ def test_a_token_is_asked_for_where_one_is_set(
         door.token = None
 
 
+def test_the_origin_names_models_without_the_folders_they_lie_in(
+    served: tuple[Door, Service, TestClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, service, client = served
+    carried = {"source": "/home/anna/runs/base", "source_weights": "12ab", "epoch": 3}
+    taught = {"source": None, "teachers": {"/data/a/model": "34cd", "../b/model/": "56ef", "ptbxl-base": "78ab"}}
+    origin = {"members": {"runs/first": carried, "./taught": taught}}
+    monkeypatch.setattr(service, "model", replace(service.model, origin=origin))
+    assert client.get("/v1/model").json()["origin"] == {
+        "members": {
+            "first": {"source": "base", "source_weights": "12ab", "epoch": 3},
+            "taught": {"source": None, "teachers": {"model": "34cd", "model (2)": "56ef", "ptbxl-base": "78ab"}},
+        }
+    }
+    assert service.model.origin == origin
+
+
 def test_nothing_of_an_upload_stays_and_the_log_names_no_one(
     served: tuple[Door, Service, TestClient], headers: list[Path], tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],

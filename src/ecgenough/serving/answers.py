@@ -1,7 +1,8 @@
 """What the service says: the shapes of its JSON, which its OpenAPI document describes."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -154,6 +155,29 @@ class ExplainAnswer(BaseModel):
             shade=shades.tolist(),
             **told | {"rate": explanation.rate},
         )
+
+
+def without_folders(origin: Mapping[str, Any]) -> dict[str, Any]:
+    """A model's origin for strangers: the models it came from by their own names, not by where they lie on this machine."""
+    told = dict(origin)
+    if told.get("source"):
+        told["source"] = PurePath(told["source"]).name
+    if "teachers" in told:
+        told["teachers"] = _by_own_names(told["teachers"])
+    if "members" in told:
+        told["members"] = {name: without_folders(of) for name, of in _by_own_names(told["members"]).items()}
+    return told
+
+
+def _by_own_names(by_path: Mapping[str, Any]) -> dict[str, Any]:
+    """By the last part of each path, numbered where several end alike."""
+    told: dict[str, Any] = {}
+    for path, value in by_path.items():
+        name, number = PurePath(path).name, 2
+        while name in told:
+            name, number = f"{PurePath(path).name} ({number})", number + 1
+        told[name] = value
+    return told
 
 
 class Complaint(BaseModel):

@@ -17,7 +17,7 @@ from ecgenough.errors import BrokenModel, BrokenRecord, EcgenoughError
 from ecgenough.formats.table import stated_layout
 from ecgenough.model import Model, Prediction
 from ecgenough.serving.answering import Read, Service
-from ecgenough.serving.answers import Complaint, EcgAnswer, PredictAnswer, described
+from ecgenough.serving.answers import Complaint, EcgAnswer, PredictAnswer, described, without_folders
 from ecgenough.serving.door import Door
 from ecgenough.serving.explanation import METHODS, can_explain
 from ecgenough.serving.explanation_routes import add_explanation
@@ -105,7 +105,7 @@ def _add_answers(app: FastAPI, service: Service) -> None:
             "leads": about.recipe.signal.leads,
             "rate": about.recipe.signal.rate,
             "network": about.recipe.network.name,
-            "origin": dict(about.origin),
+            "origin": without_folders(about.origin),
             "explains": list(METHODS) if can_explain() else [],
             "notice": "Research software, not a medical device.",
         }
