@@ -1,5 +1,6 @@
 """`POST /v1/explain`: the explanation's own numbers, drawings, refusals, and a queue beside that of predictions."""
 
+import io
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -59,7 +60,18 @@ def test_the_numbers_are_the_explanation_s_own_at_the_model_s_rate(
         assert relevance.sum() == pytest.approx(told["logit"] - told["logit_of_silence"], rel=0.05, abs=2e-3)
         assert sum(told["lead_sums"].values()) == pytest.approx(told["sum"], rel=1e-6)
         assert sum(told["wave_sums"].values()) == pytest.approx(told["sum"], rel=1e-6)
+    assert told["part"] is None
     assert "not a cause" in told["notice"]
+
+
+def test_of_a_long_recording_it_is_told_which_part_is_explained(
+    served: tuple[Door, Service, TestClient], header: Path
+) -> None:
+    ecg, held = formats.read(header), io.BytesIO()
+    np.savez(held, signal=np.tile(ecg.signal, 3), rate=ecg.rate, unit="mV", leads=ecg.leads)
+    long = [("files", ("long.npz", held.getvalue()))]
+    answer = served[2].post("/v1/explain", files=long, data={"method": "grad-cam"})
+    assert answer.json()["part"] == "its first 10 s"
 
 
 @pytest.mark.parametrize(("kind", "begin"), [("image/svg+xml", b"<svg "), ("image/png", b"\x89PNG")])

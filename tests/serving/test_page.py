@@ -80,7 +80,7 @@ def spikes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write(path: Path, signal: NDArray[np.float64]) -> Path:
-    np.savez(path, signal=signal, rate=RATE, unit="mV", leads=STANDARD_LEADS[: len(signal)])
+    np.savez_compressed(path, signal=signal, rate=RATE, unit="mV", leads=STANDARD_LEADS[: len(signal)])
     return path
 
 
@@ -312,8 +312,8 @@ def slow_and_fast(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [beating(folder / "slow.npz", 1.0, 0.7, 1.0), beating(folder / "fast.npz", 0.8, 0.5, 2.0)]
 
 
-def beating(path: Path, every: float, first: float, height: float) -> Path:
-    times, signal = np.arange(10 * RATE) / RATE, np.zeros((12, 10 * RATE))
+def beating(path: Path, every: float, first: float, height: float, seconds: int = 10) -> Path:
+    times, signal = np.arange(seconds * RATE) / RATE, np.zeros((12, seconds * RATE))
     from_r = np.abs((times - first + every / 2) % every - every / 2)
     signal[1] = height * np.clip(1 - from_r / 0.02, 0, None)
     return write(path, signal)
@@ -380,9 +380,32 @@ def test_what_an_answer_rests_on_is_switched_on_and_off(opened: Opened, slow_and
     page.check("#explain")
     page.locator("#papers path.for").first.wait_for(state="attached")
     assert len([url for url in page.requests if url.endswith("/v1/explain")]) == 1  # asked once
+    assert "against it" in page.locator("#papers svg").text_content()
     page.select_option("#method", "grad-cam")
     page.locator("#papers path.for").first.wait_for(state="attached")
     assert page.locator("#papers path.against").count() == 0  # Grad-CAM has no such side
+    assert "against it" not in page.locator("#papers svg").text_content()
+
+
+def test_a_long_ecg_says_which_part_of_it_is_coloured(opened: Opened, tmp_path: Path) -> None:
+    long, short = beating(tmp_path / "long.npz", 1.0, 0.7, 1.0, 25), beating(tmp_path / "short.npz", 0.8, 0.5, 2.0)
+    page, said = opened(), "its first 10 s"
+    show(page, long)
+    page.check("#explain")
+    page.locator("#papers path.for").first.wait_for(state="attached")
+    explained = page.locator("#explained")
+    assert explained.inner_text() == (
+        "It shows what the answer rested on, not a cause. Coloured is its first 10 s of 25 s, with the probability of that "
+        "part; the model's answer is the mean over all of it."
+    )
+    assert f"% of {said})" in page.locator("#papers svg").text_content()
+    show(page, short)
+    sync_api.expect(explained).to_have_text("It shows what the answer rested on, not a cause.")
+    assert said not in page.locator("#papers svg").text_content()
+    page.select_option("#other", label="long.npz")
+    sync_api.expect(explained).to_contain_text("long.npz: coloured is its first 10 s of 25 s")
+    page.check("#together")  # of two over each other the first alone is coloured
+    sync_api.expect(explained).not_to_contain_text(said)
 
 
 def test_two_fingers_zoom_and_a_button_resets(opened: Opened, spikes: Path) -> None:

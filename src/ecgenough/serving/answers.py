@@ -118,7 +118,7 @@ class ExplainAnswer(BaseModel):
 
     `relevance` `[leads, samples]` is in logits; where `sum` is given, it is what all of it sums to. `shade` is the same for
     the eye: smoothed over 20 ms, from -1 to 1. `beats` are the R peaks in seconds, in the first `seconds` of the recording,
-    which are what is explained.
+    which are what is explained; `part` says so of a longer one, whose answer is the mean over all of it.
     """
 
     file: str
@@ -131,6 +131,7 @@ class ExplainAnswer(BaseModel):
     logit_of_silence: float
     rate: float
     seconds: float
+    part: str | None
     leads: list[str]
     relevance: list[list[float]]
     shade: list[list[float]]

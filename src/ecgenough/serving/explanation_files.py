@@ -79,6 +79,7 @@ def numbers(explanation: Explanation) -> dict[str, Any]:
         "logit": explanation.logit,
         "logit_of_silence": explanation.silence,
         "seconds": explanation.course.shape[1] / explanation.rate,
+        "part": explanation.part or None,
         "rate": explanation.ecg.rate,
         "leads": list(explanation.ecg.leads),
         "sum": float(explanation.attribution.sum()) if sums else None,

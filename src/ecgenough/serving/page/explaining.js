@@ -2,7 +2,7 @@
 
 import { explain } from "./service.js";
 import { html } from "./svg.js";
-import { taskOf, titleOfTask } from "./findings.js";
+import { lengthOf, taskOf, titleOfTask } from "./findings.js";
 
 /**
  * @typedef {import("./service.js").Recording} Recording
@@ -30,6 +30,21 @@ export function offerStatements(/** @type {Recording} */ { answer }) {
 /** @returns {Explanation | undefined} what is known already of the question that the form asks */
 export function explanationOf(/** @type {Recording} */ recording) {
   return field("explain").checked ? known.get(recording)?.get(question()) : undefined;
+}
+
+/**
+ * What is to be known of the colours of these recordings; nothing where none is coloured.
+ * @param {Recording[]} recordings
+ * @param {boolean} together  over each other, where only the first is coloured
+ */
+export function saidOf(recordings, together) {
+  const coloured = (together ? recordings.slice(0, 1) : recordings).filter(explanationOf);
+  if (!coloured.length) return "";
+  const parts = coloured.filter((one) => explanationOf(one).part).map((one) => {
+    const name = recordings.length > 1 ? `${one.ecg.file}: coloured` : "Coloured";
+    return `${name} is ${explanationOf(one).part} of ${lengthOf(one.ecg)}, with the probability of that part; the model's answer is the mean over all of it.`;
+  });
+  return ["It shows what the answer rested on, not a cause.", ...parts].join(" ");
 }
 
 /**

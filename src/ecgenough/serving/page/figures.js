@@ -3,9 +3,9 @@
 import { medianBeat, shiftOf } from "./beats.js";
 import { viewOf } from "./controls.js";
 import { described, filtered } from "./filters.js";
-import { about } from "./findings.js";
+import { about, percent } from "./findings.js";
 import { draw, INK } from "./paper.js";
-import { Complaint } from "./service.js";
+import { Complaint, duration } from "./service.js";
 import { AGAINST, FOR } from "./shades.js";
 import { html } from "./svg.js";
 
@@ -48,8 +48,6 @@ function said(filters, count, layout) {
   return [described(filters), how].filter(Boolean).join(" · ");
 }
 
-export const duration = (ecg) => ecg.microvolts[0].length / ecg.rate;
-
 /** @returns {Trace} */
 function traceOf({ ecg }, filters, explanation) {
   const millivolts = ecg.microvolts.map((lead) => filtered(lead.map((value) => value === null ? null : value / 1000), ecg.rate, filters));
@@ -77,6 +75,8 @@ function keysOf(recordings, explanation) {
   const inks = [{ ink: INK.trace, kind: "ink" }, { ink: INK.second, kind: "ink second" }];
   const files = recordings.length > 1 ? recordings.map(({ ecg }, index) => ({ ...inks[index], words: ecg.file })) : [];
   if (!explanation) return files;
-  const percent = `${(100 * explanation.probability).toFixed(1)} %`;
-  return [...files, { ink: FOR, kind: "for", words: `for ${explanation.title} (${percent})` }, { ink: AGAINST, kind: "against", words: "against it" }];
+  const { title, probability, part, method } = explanation;
+  const speaks = { ink: FOR, kind: "for", words: `for ${title} (${percent(probability)}${part ? ` of ${part}` : ""})` };
+  const against = method === "grad-cam" ? [] : [{ ink: AGAINST, kind: "against", words: "against it" }];
+  return [...files, speaks, ...against];
 }

@@ -1,5 +1,6 @@
 // What the model says and what was measured, as tables; of two recordings beside each other.
 
+import { duration } from "./service.js";
 import { html, svg } from "./svg.js";
 
 /** @typedef {import("./service.js").Recording} Recording */
@@ -83,7 +84,7 @@ function bar(probability, threshold) {
   ]);
 }
 
-const percent = (value) => value >= 0.9995 || value < 0.0005 ? `${(100 * value).toFixed(0)} %` : `${(100 * value).toFixed(1)} %`;
+export const percent = (/** @type {number} */ value) => value >= 0.9995 || value < 0.0005 ? `${(100 * value).toFixed(0)} %` : `${(100 * value).toFixed(1)} %`;
 
 /**
  * Rate, intervals and axis; a dash where none could be measured. Of two recordings, a table with the difference.
@@ -117,9 +118,11 @@ function signed(key, difference) {
   return `${turned > 0 ? "+" : ""}${turned}`;
 }
 
+/** How long a recording is, in words. */
+export const lengthOf = (/** @type {import("./service.js").Ecg} */ ecg) => `${Number(duration(ecg).toFixed(2))} s`;
+
 /** Who and when, as far as the file tells. */
 export function about(/** @type {Recording} */ { ecg }) {
-  const seconds = ecg.microvolts[0].length / ecg.rate;
   const parts = [ecg.file, ecg.recorded?.replace("T", " "), ecg.age === null ? null : `${ecg.age} years`, ecg.sex];
-  return [...parts.filter(Boolean), `${ecg.rate} Hz`, `${Number(seconds.toFixed(2))} s`].join(" · ");
+  return [...parts.filter(Boolean), `${ecg.rate} Hz`, lengthOf(ecg)].join(" · ");
 }

@@ -3,12 +3,12 @@
 import { layCalipers, measured } from "./calipers.js";
 import { calibrate, filtersOf, noFilters, offer, toggleSingle, viewOf, withinZoom, zoomed } from "./controls.js";
 import { saveJson, savePng } from "./downloads.js";
-import { ask, explanationOf, offerStatements } from "./explaining.js";
-import { duration, figures } from "./figures.js";
+import { ask, explanationOf, offerStatements, saidOf } from "./explaining.js";
+import { figures } from "./figures.js";
 import { described } from "./filters.js";
 import { about, findings, measurements } from "./findings.js";
 import { followFingers } from "./fingers.js";
-import { Complaint, example, grouped, read } from "./service.js";
+import { Complaint, duration, example, grouped, read } from "./service.js";
 import { html } from "./svg.js";
 
 const at = (id) => document.getElementById(id);
@@ -79,12 +79,14 @@ const current = () => recordings[Number(at("recording").value)];
 /** The recordings in view. */
 const shown = () => [current(), ...(at("other").value === "" ? [] : [recordings[Number(at("other").value)]])];
 
+const overEachOther = () => at("together").checked && shown().length > 1;
+
 /** Draw the paper anew. */
 function redraw() {
   const focused = focusOnPaper();
   let papers = [];
   try {
-    papers = figures(shown(), filtersOf(), explanationOf, at("together").checked && shown().length > 1);
+    papers = figures(shown(), filtersOf(), explanationOf, overEachOther());
   } catch (error) {
     complain(error);
   }
@@ -123,12 +125,15 @@ async function colour() {
   at("explained").textContent = at("explain").checked ? "Asking what the answer rests on …" : "";
   try {
     if (await ask(shown(), at("token").value)) redraw();
-    at("explained").textContent = explanationOf(current()) ? "It shows what the answer rested on, not a cause." : "";
   } catch (error) {
     at("explain").checked = false;
-    at("explained").textContent = "";
     complain(error);
   }
+  tellColours();
+}
+
+function tellColours() {
+  at("explained").textContent = saidOf(shown(), overEachOther());
 }
 
 function leadAlone(event) {
@@ -170,6 +175,7 @@ for (const form of ["controls", "key"]) at(form).addEventListener("submit", (eve
 at("together").addEventListener("change", () => {
   lines = null;
   redraw();
+  tellColours();
 });
 at("controls").addEventListener("change", (event) => {
   at("error").replaceChildren();

@@ -7,8 +7,12 @@
  *            sex: string | null, recorded: string | null, measurements: Record<string, number | null>,
  *            beats: number[]}} Ecg
  * @typedef {{ecg: Ecg, answer: Answer, model: string, files: File[], table: Record<string, string>}} Recording
- * @typedef {{title: string, probability: number, rate: number, leads: string[], shade: number[][]}} Explanation
+ * @typedef {{method: string, title: string, probability: number, part: string | null, rate: number, leads: string[],
+ *            shade: number[][]}} Explanation  `part` is null where the whole recording is explained
  */
+
+/** Seconds of a recording. */
+export const duration = (/** @type {Ecg} */ ecg) => ecg.microvolts[0].length / ecg.rate;
 
 /** A sentence to show. */
 export class Complaint extends Error {
