@@ -1,5 +1,6 @@
 """Tables of numbers: every delimiter, both orientations, and the cell that is wrong named."""
 
+import time
 import tracemalloc
 from pathlib import Path
 
@@ -49,6 +50,21 @@ def test_headings_and_index_columns_are_left_out(tmp_path: Path) -> None:
     text = "'Elapsed time','I','II'\n'hh:mm:ss.mmm','mV','mV'\n'0:00.000',-0.5,1\n'0:00.002',0.25,2\n"
     layout = TableLayout(500, "mV", ("I", "II"), "samples-by-leads", skip_columns=1, skip_rows=2)
     assert read_table(table(tmp_path, text), layout).signal.tolist() == [[-0.5, 0.25], [1, 2]]
+
+
+def test_more_rows_to_skip_than_there_are_take_no_time(tmp_path: Path) -> None:
+    """A request may ask for any number; each row used to cost a copy of all that followed it."""
+    layout = TableLayout(500, "mV", ("I", "II"), "samples-by-leads", skip_rows=10**8)
+    started = time.perf_counter()
+    with pytest.raises(BrokenRecord, match="has no rows after the 100000000 to be left out"):
+        read_table(table(tmp_path, "1,2\n3,4\n"), layout)
+    assert time.perf_counter() - started < 1
+
+
+def test_a_second_line_of_headings_is_advised_on_as_the_first(tmp_path: Path) -> None:
+    layout = TableLayout(500, "mV", ("I", "II"), "samples-by-leads", skip_rows=1)
+    with pytest.raises(BrokenRecord, match="Headings are left out with skip_rows: 2 of the layout, or --skip-rows 2"):
+        read_table(table(tmp_path, "I,II\nmV,mV\n1,2\n"), layout)
 
 
 def test_a_lead_a_line_is_read(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ def folder(simulated: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     ecg = read(sorted((simulated / "superclasses").rglob("*.hea"))[0])
     write_wfdb(folder, "00001_lr", ecg)
     np.savetxt(folder / "ecg.csv", 1000 * ecg.signal.T, delimiter=",")
+    numbered = np.column_stack([np.arange(ecg.samples), 1000 * ecg.signal.T])
+    np.savetxt(folder / "headed.csv", numbered, delimiter=",", header="sample,I,II and so on")
     return folder
 
 

@@ -127,7 +127,10 @@ def test_every_format_is_drawn(opened: Opened, tmp_path: Path) -> None:
     page.select_option("[name=unit]", "uV")
     page.fill("[name=leads]", ",".join(STANDARD_LEADS))
     page.select_option("[name=orientation]", "samples-by-leads")
-    np.savetxt(tmp_path / "table.csv", np.random.default_rng(0).normal(0, 100, (5 * RATE, 12)), delimiter=",")
+    page.fill("[name=skip_rows]", "1")
+    page.fill("[name=skip_columns]", "2")
+    values = np.random.default_rng(0).normal(0, 100, (5 * RATE, 14))
+    np.savetxt(tmp_path / "table.csv", values, delimiter=",", header="day,sample," + ",".join(STANDARD_LEADS))
     page.set_input_files("#files", tmp_path / "table.csv")
     sync_api.expect(page.locator("#recording option").last).to_have_text("table.csv")
     assert page.locator("#recording option").count() == len(WRITERS) + 1

@@ -144,6 +144,29 @@ def test_a_table_is_read_as_its_fields_say(served: tuple[Door, Service, TestClie
     assert answer.json()["microvolts"][1][7] == round(1000 * float(ecg.signal[1, 7]))
 
 
+@pytest.mark.parametrize("route", ["/v1/ecg", "/v1/predict", "/v1/explain"])
+def test_headings_and_an_index_of_a_table_are_skipped(
+    served: tuple[Door, Service, TestClient], headers: list[Path], route: str
+) -> None:
+    ecg = formats.read(headers[0])
+    rows = [",".join([str(number), *(f"{value:.3f}" for value in row)]) for number, row in enumerate(ecg.signal.T)]
+    text = "\n".join(["made by hand", "sample," + ",".join(ecg.leads), *rows])
+    upload = [("files", ("a.csv", text.encode()))]
+    told = {"rate": "500", "unit": "mV", "leads": ",".join(ecg.leads), "orientation": "samples-by-leads"}
+    client = served[2]
+    answer = client.post(route, files=upload, data={**told, "skip_rows": "2", "skip_columns": "1"})
+    assert answer.status_code == 200, answer.text
+    if route == "/v1/ecg":
+        assert answer.json()["microvolts"][1][7] == round(1000 * float(ecg.signal[1, 7]))
+    whole = client.post(route, files=upload, data={**told, "skip_columns": "1"})
+    assert (whole.status_code, "skip_rows" in whole.json()["detail"]) == (422, True)
+    for field, wrong in (("skip_rows", "-1"), ("skip_columns", "1.5")):
+        refused = client.post(route, files=upload, data={**told, field: wrong})
+        assert (refused.status_code, refused.json()["detail"].startswith(f"{field}: ")) == (400, True)
+    half = client.post(route, files=upload, data={"skip_rows": "2"})
+    assert (half.status_code, "needs all of rate" in half.json()["detail"]) == (400, True)
+
+
 def test_too_many_requests_late_ones_and_those_while_draining_are_refused(
     served: tuple[Door, Service, TestClient], headers: list[Path]
 ) -> None:

@@ -59,7 +59,8 @@ def read(path: str | Path, layout: TableLayout | None = None) -> Ecg:
         if layout is None:
             raise WrongRequest(
                 f"{place.name} is a table of numbers; state its rate, unit, leads and orientation: with --rate, --unit, "
-                "--leads and --orientation, or for a manifest under layout in the YAML file beside it."
+                "--leads and --orientation, in a request's fields of these names, or for a manifest under layout in the YAML "
+                "file beside it."
             )
         return read_table(place, layout)
     if head.startswith(MATLAB_5):

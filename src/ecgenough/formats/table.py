@@ -132,8 +132,8 @@ def _read_text(place: Path, content: bytes, layout: TableLayout) -> NDArray[np.f
     if what:
         raise BrokenRecord(f"{place.name} is not a table of numbers: it looks like {what}.")
     body = content.removeprefix(b"\xef\xbb\xbf").replace(b"\r\n", b"\n").replace(b"\r", b"\n").rstrip(b"\n ")
-    for _ in range(layout.skip_rows):
-        body = body.partition(b"\n")[2]
+    skipped = min(layout.skip_rows, len(body))
+    body = b"".join(body.split(b"\n", skipped)[skipped:])
     if not body:
         raise BrokenRecord(f"{place.name} has no rows after the {layout.skip_rows} to be left out.")
     delimiter = layout.delimiter or _delimiter(body)
@@ -180,7 +180,9 @@ def _parse_carefully(place: Path, body: bytes, delimiter: str, layout: TableLayo
                 f"{len(rows[0]) + layout.skip_columns:,}."
             )
         kept = cells[layout.skip_columns :]
-        rows.append([_number(place, number, column, cell) for column, cell in enumerate(kept, layout.skip_columns + 1)])
+        rows.append(
+            [_number(place, number, column, cell, layout) for column, cell in enumerate(kept, layout.skip_columns + 1)]
+        )
     return np.array(rows, dtype=np.float64).reshape(len(rows), -1)
 
 
@@ -188,7 +190,7 @@ def _cells(line: bytes, delimiter: str) -> list[bytes]:
     return line.split() if delimiter == " " else line.split(delimiter.encode())
 
 
-def _number(place: Path, row: int, column: int, cell: bytes) -> float:
+def _number(place: Path, row: int, column: int, cell: bytes, layout: TableLayout) -> float:
     text = cell.decode("latin-1").strip().strip('"')
     if text.lower() in LOST:
         return np.nan
@@ -198,5 +200,7 @@ def _number(place: Path, row: int, column: int, cell: bytes) -> float:
             return number
     except ValueError:
         pass
-    advice = " Headings are left out with skip_rows: 1 of the layout, or --skip-rows 1." if row == 1 else ""
+    advice = ""
+    if row == layout.skip_rows + 1:
+        advice = f" Headings are left out with skip_rows: {row} of the layout, or --skip-rows {row}."
     raise BrokenRecord(f"{place.name}, row {row:,}, column {column:,}: {quoted(text)} is not a number.{advice}")

@@ -7,12 +7,11 @@ from fastapi import FastAPI, Form, Request
 from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
-from ecgenough.formats.table import stated_layout
 from ecgenough.serving.answering import Service
 from ecgenough.serving.answers import ExplainAnswer, described
 from ecgenough.serving.explanation import Explanation, Question, can_explain
 from ecgenough.serving.explanation_files import as_png, draw_explanation
-from ecgenough.serving.requests import Files, Rate, Words
+from ecgenough.serving.requests import Files, Layout
 
 SVG, PNG = "image/svg+xml", "image/png"
 Method = Annotated[Literal["integrated-gradients", "grad-cam", "occlusion"], Form()]
@@ -29,19 +28,16 @@ def add_explanation(app: FastAPI, service: Service) -> None:
     async def explain(
         request: Request,
         files: Files,
+        layout: Layout,
         label: Label = None,
         task: Task = None,
         method: Method = "integrated-gradients",
-        rate: Rate = None,
-        unit: Words = None,
-        leads: Words = None,
-        orientation: Words = None,
     ) -> Response:
         """How much each sample of one recording speaks for or against a class. As a drawing on ECG paper where the request
         accepts image/svg+xml or image/png.
         """
         _check_possible(service)
-        file, ecg = await service.read_one(files, stated_layout(rate, unit, leads, orientation))
+        file, ecg = await service.read_one(files, layout)
         found = await service.explain(Question(ecg, task, label, method))
         content, kind = await anyio.to_thread.run_sync(
             _written, request.headers.get("accept", ""), file, service.name, found

@@ -14,7 +14,6 @@ from starlette.exceptions import HTTPException
 
 from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenModel, BrokenRecord, EcgenoughError
-from ecgenough.formats.table import stated_layout
 from ecgenough.model import Model, Prediction
 from ecgenough.serving.answering import Read, Service
 from ecgenough.serving.answers import Complaint, EcgAnswer, PredictAnswer, described, without_folders
@@ -24,7 +23,7 @@ from ecgenough.serving.explanation_routes import add_explanation
 from ecgenough.serving.fhir import bundle, diagnostic_report
 from ecgenough.serving.limits import Limits
 from ecgenough.serving.page_routes import add_page
-from ecgenough.serving.requests import Files, Rate, Words
+from ecgenough.serving.requests import Files, Layout
 
 FHIR = "application/fhir+json"
 
@@ -64,18 +63,11 @@ def _add_answers(app: FastAPI, service: Service) -> None:
     refusals = described(400, 401, 408, 413, 422, 429, 500, 503)
 
     @app.post("/v1/predict", responses={200: {"content": {FHIR: {}}}, **refusals}, response_model=PredictAnswer)
-    async def predict(
-        request: Request,
-        files: Files,
-        rate: Rate = None,
-        unit: Words = None,
-        leads: Words = None,
-        orientation: Words = None,
-    ) -> Response:
+    async def predict(request: Request, files: Files, layout: Layout) -> Response:
         """Probabilities of every class for one recording or many, in any format that ecgenough reads; as FHIR R4 where
         the request accepts application/fhir+json.
         """
-        read = await service.read_all(files, stated_layout(rate, unit, leads, orientation))
+        read = await service.read_all(files, layout)
         said = await service.answer(read)
         if FHIR in request.headers.get("accept", ""):
             return _as_fhir(read, said, service.model.recipe.network.name)
@@ -85,11 +77,9 @@ def _add_answers(app: FastAPI, service: Service) -> None:
         return Response(service.json.of([file for file, _ in read], said), media_type="application/json")
 
     @app.post("/v1/ecg", responses=refusals)
-    async def ecg(
-        files: Files, rate: Rate = None, unit: Words = None, leads: Words = None, orientation: Words = None
-    ) -> EcgAnswer:
+    async def ecg(files: Files, layout: Layout) -> EcgAnswer:
         """One recording as it was read, in microvolts, with computed measurements."""
-        file, found = await service.read_one(files, stated_layout(rate, unit, leads, orientation))
+        file, found = await service.read_one(files, layout)
         answer: EcgAnswer = await anyio.to_thread.run_sync(EcgAnswer.of, file, found)
         return answer
 
