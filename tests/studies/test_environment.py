@@ -52,7 +52,21 @@ def test_every_kind_of_run_says_on_what_and_on_which_data_it_ran(
     here = environment(torch.device("cpu"))
     for origin, store in found:
         assert (origin["dataset"], origin["store"]) == (store.name, store.fingerprint)
-        assert origin["environment"] == here
+        assert origin["environment"].items() >= here.items()
+    fitted = {"scikit-learn": version("scikit-learn")}
+    beyond = [origin["environment"].items() - here.items() for origin, _ in found]
+    assert [set(fitted.items())] * 2 == [one for one in beyond if one]  # the study's demographics, twice
+
+
+def test_where_a_baseline_was_fitted_by_scikit_learn_or_taught_its_version_is_told(
+    stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    changes = ["training.epochs=1", "distillation={teachers: [], baselines: [demographics]}"]
+    taught = runs.train(stores["superclasses"], tiny.with_changes(changes), tmp_path / "taught", "cpu")
+    fitted = run_baseline("demographics", stores["embolism"], None, tmp_path / "fitted")
+    told = [_origin(taught)["environment"], json.loads((fitted / "baseline.json").read_text())["environment"]]
+    assert [one["scikit-learn"] for one in told] == [version("scikit-learn")] * 2
+    assert "scikit-learn" not in environment(torch.device("cpu"), ["prevalence", "minirocket"])
 
 
 def test_the_environment_names_versions_device_and_threads() -> None:

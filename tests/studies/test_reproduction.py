@@ -101,6 +101,7 @@ def test_a_cell_that_does_not_fit_its_study_any_more_is_refused(done: Path, tmp_
     for change, why in (
         ({"store": "0" * 16}, "the data are not those of"),
         ({"environment": {"torch": "1.0"}}, r"was made with torch 1\.0"),
+        ({"environment": {"scikit-learn": "1.0"}}, r"was made with scikit-learn 1\.0"),
     ):
         (cell / "cell.json").write_text(json.dumps({**card, "origin": {**card["origin"], **change}}))
         with pytest.raises(WrongRequest, match=why):
@@ -157,6 +158,19 @@ def test_other_versions_are_refused_by_name_or_told(run: Path, stores: dict[str,
     found = reproduce(Original.open(older), stores["superclasses"], tmp_path / "o", "cpu", anyway=True)
     assert found["environment"]["torch"][0] == "1.0"
     assert found["identical"]
+
+
+def test_another_scikit_learn_is_refused_where_a_baseline_taught(
+    stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    changes = ["training.epochs=1", "distillation={teachers: [], baselines: [demographics]}"]
+    pupil = runs.train(stores["superclasses"], tiny.with_changes(changes), tmp_path / "pupil", "cpu")
+    assert reproduce(Original.open(pupil), stores["superclasses"], tmp_path / "same", "cpu")["environment"] == {}
+    card = json.loads((pupil / "model" / "model.json").read_text())
+    card["origin"]["environment"]["scikit-learn"] = "1.0"
+    (pupil / "model" / "model.json").write_text(json.dumps(card))
+    with pytest.raises(WrongRequest, match=r"was made with scikit-learn 1\.0, and this is 1"):
+        reproduce(Original.open(pupil), stores["superclasses"], tmp_path / "other", "cpu")
 
 
 def test_only_what_both_state_can_differ() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from ecgenough.baselines.contract import Floats
 from ecgenough.extras import needed
 
+PACKAGE = "scikit-learn"
 MARGIN = 1e-6  # probabilities stay this far from 0 and 1
 Make = Callable[[], Any]
 
@@ -34,6 +36,14 @@ class OneAClass:
 def check_installed() -> None:
     """Raise WrongRequest where scikit-learn is not installed."""
     _scikit_learn("ensemble")
+
+
+def installed_version() -> str:
+    """Which scikit-learn is installed; nothing where none is."""
+    try:
+        return version(PACKAGE)
+    except PackageNotFoundError:
+        return ""
 
 
 def logistic_regression() -> Any:

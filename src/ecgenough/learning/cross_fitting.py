@@ -1,7 +1,6 @@
 """What a sober baseline makes of the very records that a network is to learn from."""
 
 import hashlib
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -11,6 +10,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ecgenough import baselines
+from ecgenough.baselines.classifiers import installed_version
 from ecgenough.datasets.joint import columns_by_task
 from ecgenough.errors import WrongRequest
 from ecgenough.files import written_aside
@@ -32,7 +32,7 @@ def cross_fitted(name: str, store: Store, task: str, rows: Rows, seed: int) -> A
     answers are kept in a file beside the store. Raises WrongRequest for an unknown baseline, or fewer patients than parts.
     """
     baselines.describe(name)
-    asked = (EDITION, task, seed, store.fingerprint, _told(store, task, rows), _scikit_learn())
+    asked = (EDITION, task, seed, store.fingerprint, _told(store, task, rows), installed_version())
     key = hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
     kept = store.path.parent / f"{store.path.name}.{name}-{key}.npz"
     answers = _read(kept)
@@ -92,10 +92,3 @@ def _read(path: Path) -> Answers | None:
             return np.asarray(kept["answers"], dtype=np.float32)
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
-
-
-def _scikit_learn() -> str:
-    try:
-        return version("scikit-learn")
-    except PackageNotFoundError:
-        return ""

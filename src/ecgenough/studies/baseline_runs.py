@@ -103,7 +103,7 @@ def run_baseline(name: str, store: Store, task: str | None, out: Path, seed: int
         )
     card |= {"classes": decisions.classes, "thresholds": decisions.thresholds, "untuned": decisions.untuned}
     card |= {"calibration": decisions.calibration.to_numbers(), "about": dict(fitted.about())}
-    card["environment"] = environment(torch.device("cpu"))
+    card["environment"] = environment(torch.device("cpu"), [name])
     write_text(out / CARD, json.dumps(card, indent=2) + "\n")
     return out
 

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from ecgenough import baselines
 from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.files import write_text
 from ecgenough.learning.training import open_fabric
@@ -48,7 +49,7 @@ def reproduce_cell(
         )
     use_as_many_threads(then["environment"])
     fabric = open_fabric(cell.recipe.training.precision, device)
-    changed = differences(then["environment"], environment(fabric.device))
+    changed = differences(then["environment"], environment(fabric.device, baselines.names()))
     check_versions(folder, changed, anyway)
     _carry_out(plan, cell, study, place)
     figures = table_deviations(folder, finished_folder(out, cell.fingerprint))

@@ -3,20 +3,30 @@
 import hashlib
 import platform
 import subprocess
+from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 
+from ecgenough.baselines import NEED_SCIKIT_LEARN
+from ecgenough.baselines.classifiers import PACKAGE, installed_version
+
 PACKAGES = ("ecgenough", "torch", "numpy", "scipy")
+DECIDING = (*PACKAGES, PACKAGE, "git")  # with others than these, a run may give other figures
 _PACKAGE = Path(__file__).parent.parent
 _SECONDS = 10
 
 
-def environment(device: torch.device) -> dict[str, str]:
-    """Versions, device and, where the package lies in a git checkout, `git`: its commit and what differs from it."""
+def environment(device: torch.device, fitted: Iterable[str] = ()) -> dict[str, str]:
+    """Versions, device and, where the package lies in a git checkout, `git`: its commit and what differs from it.
+
+    With scikit-learn's version where one of the baselines that were `fitted` needs it.
+    """
     packages = {name: version(name) for name in PACKAGES}
+    if (sklearn := installed_version()) and not set(NEED_SCIKIT_LEARN).isdisjoint(fitted):
+        packages[PACKAGE] = sklearn
     where = torch.cuda.get_device_name(device) if device.type == "cuda" else f"cpu, {torch.get_num_threads()} threads"
     code = git_state(_PACKAGE)
     return {"python": platform.python_version(), **packages, "device": where, **({"git": code} if code else {})}

@@ -105,7 +105,9 @@ def origin(run: Run, epoch: int) -> dict[str, Any]:
         "teachers": {teacher.name: teacher.weights for teacher in run.teachers},
         "epoch": epoch,
         "folds": {"train": list(run.store.train_folds), "validation": list(run.store.validation_folds)},
-        "environment": environment(run.fabric.device),
+        "environment": environment(
+            run.fabric.device, run.recipe.distillation.baselines if run.recipe.distillation else ()
+        ),
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from ecgenough import baselines
 from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.files import write_text
 from ecgenough.learning.training import open_fabric
@@ -19,7 +20,7 @@ from ecgenough.progress import say
 from ecgenough.sentences import agreed, counted
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
-from ecgenough.studies.environment import PACKAGES, environment
+from ecgenough.studies.environment import DECIDING, environment
 from ecgenough.studies.folders import data_flow
 from ecgenough.studies.splits import divide
 
@@ -76,7 +77,7 @@ def reproduce(
     _check_data(original, store)
     use_as_many_threads(model.origin.get("environment", {}))
     fabric = open_fabric(model.recipe.training.precision, device)
-    changed = differences(model.origin.get("environment", {}), environment(fabric.device))
+    changed = differences(model.origin.get("environment", {}), environment(fabric.device, baselines.names()))
     check_versions(original.folder, changed, anyway)
     if original.source is None:
         runs.train(store, model.recipe, out, device)
@@ -173,7 +174,7 @@ def _check_teachers(folder: Path, model: Model) -> None:
 
 def check_versions(folder: Path, changed: Mapping[str, tuple[str, str]], anyway: bool) -> None:
     """Say what differs. Raises WrongRequest where it is a version or the code, unless told to go on `anyway`."""
-    for name in (*PACKAGES, "git"):
+    for name in DECIDING:
         if name in changed and not anyway:
             then, now = changed[name]
             what = "code" if name == "git" else name
