@@ -1,6 +1,9 @@
 """Trained models teach another: what it is shown, what it remembers, and what is refused."""
 
 import json
+import os
+import shutil
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -157,6 +160,45 @@ def test_a_baseline_teaches_with_others_and_alone(
     assert not torch.equal(heads[0], heads[1])
     assert not torch.equal(heads[1], heads[2])
     assert models[0].origin["teachers"] == {}
+
+
+WITNESSED = """
+import os, sys, time
+from pathlib import Path
+from ecgenough import baselines
+from ecgenough.recipe import Recipe
+from ecgenough.signals.store import Store
+from ecgenough.studies import runs
+
+store, recipe, out, fits = map(Path, sys.argv[1:])
+fit = baselines.fit
+
+def witnessed(*asked):
+    with fits.open("a") as file:
+        file.write(os.environ["RANK"])
+    time.sleep(2)  # until the other process is here, too
+    return fit(*asked)
+
+baselines.fit = witnessed
+runs.train(Store.open(store), Recipe.from_yaml(recipe.read_text(), "recipe"), out, "cpu")
+"""
+
+
+def test_of_two_processes_the_first_fits_and_the_other_reads(
+    stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    """By torchrun over gloo; both used to fit the same trees at the same time."""
+    store, script, fits = tmp_path / "store", tmp_path / "witnessed.py", tmp_path / "fits"
+    shutil.copytree(stores["superclasses"].path, store)
+    script.write_text(WITNESSED)
+    changes = ["training.epochs=1", "distillation={teachers: [], baselines: [prevalence]}"]
+    (tmp_path / "recipe.yaml").write_text(tiny.with_changes(changes).to_yaml())
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [*launcher, str(script), str(store), str(tmp_path / "recipe.yaml"), str(tmp_path / "run"), str(fits)]
+    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert fits.read_text() == "0" * PARTS
+    assert (tmp_path / "run" / "model" / "model.json").is_file()
 
 
 def test_nobody_to_ask_is_refused(tiny: Recipe) -> None:

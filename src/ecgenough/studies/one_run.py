@@ -87,5 +87,6 @@ class Run:
         names = [*(teacher.name for teacher in self.teachers), *wanted.baselines]
         say(f"taught by {', '.join(names)}, which answer the training records first")
         answers = [answers_of(teacher.model, self.store, rows, self.fabric.device) for teacher in self.teachers]
-        fitted = [cross_fitted(name, self.store, self.task, rows, self.recipe.seed) for name in wanted.baselines]
+        with self.fabric.rank_zero_first(local=True):  # of each machine; the others read what it keeps beside the store
+            fitted = [cross_fitted(name, self.store, self.task, rows, self.recipe.seed) for name in wanted.baselines]
         return mixed(label_targets(self.store, rows, self.task, self.recipe), wanted.weight, [*answers, *fitted])
