@@ -1,6 +1,6 @@
 import pytest
 
-from ecgenough.sentences import agreed, counted, listing, quoted
+from ecgenough.sentences import agreed, counted, in_quotes, listing, numeral
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,8 @@ def test_verbs_agree_with_what_is_counted() -> None:
 
 
 def test_quotation_marks() -> None:
-    assert quoted("a") == "“a”"
+    assert in_quotes("a") == "“a”"
+
+
+def test_what_is_less_than_nothing_is_read_with_a_minus_sign() -> None:
+    assert [numeral(-1234.5, ",.1f"), numeral(-2, "g"), numeral(0.25, "+.3f")] == ["−1,234.5", "−2", "+0.250"]

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from ecgenough.errors import WrongRequest
 from ecgenough.model import Model, weights_digest
 from ecgenough.networks.ensemble import Ensemble
-from ecgenough.scoring.calibration import NEAREST_TO_CERTAIN, Calibration
+from ecgenough.scoring.calibration import Calibration, log_odds
 
 JOINED = "+"  # between the names of an ensemble's members
 _ALIKE = ("signal", "crop", "normalisation")  # what all members of an ensemble are shown
@@ -100,5 +100,4 @@ def _members(name_or_folder: str | Path) -> tuple[str, ...]:
 
 
 def _mean_thresholds(models: Sequence[Model]) -> tuple[float, ...]:
-    inside = np.clip([model.thresholds for model in models], NEAREST_TO_CERTAIN, 1 - NEAREST_TO_CERTAIN)
-    return tuple(expit(logit(inside).mean(axis=0)).tolist())
+    return tuple(expit(log_odds([model.thresholds for model in models]).mean(axis=0)).tolist())

@@ -19,6 +19,11 @@ def agreed(number: int, one: str, many: str) -> str:
     return one if number == 1 else many
 
 
-def quoted(name: str) -> str:
+def numeral(number: float, form: str) -> str:
+    """A number in the form of `format`, as it is read: with a minus sign, which a hyphen is not."""
+    return f"{number:{form}}".replace("-", "−")
+
+
+def in_quotes(name: str) -> str:
     """ "“a”": a name on a page. What an error quotes comes from anywhere, and `errors.quoted` makes it safe."""
     return f"“{name}”"

@@ -202,6 +202,9 @@ def test_files_hold_the_picture_and_the_numbers(trained: Model, heart: Ecg, tmp_
     write_explanation(explanation, tmp_path / "a.html")
     page = (tmp_path / "a.html").read_text(encoding="utf-8")
     assert "not a medical device" in page
+    assert min(told["lead_sums"].values()) < 0
+    assert "<td>−" in page
+    assert "<td>-" not in page
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
     drawing = draw_explanation(explanation)
     assert drawing.count('class="trace"') == 13 + 12

@@ -344,6 +344,17 @@ def test_two_ecgs_are_compared_in_numbers_and_over_each_other_at_r(opened: Opene
     assert "median beats, aligned at R" in page.locator("#papers .foot").text_content()
 
 
+def test_a_negative_figure_has_a_minus_sign(opened: Opened) -> None:
+    said = opened().evaluate(
+        """async () => {
+          const { measurements } = await import('/page/findings.js');
+          const of = (axis) => ({ecg: {file: 'a', measurements: {axis}}});
+          return [[of(-150)], [of(170), of(-160)], [of(-160), of(170)]].map((shown) => measurements(shown).textContent);
+        }"""
+    )
+    assert [text.split("Axis")[1] for text in said] == ["−150 °", ", °170−160+30", ", °−160170−30"]
+
+
 def tips(page: Any, path: str) -> list[list[float]]:
     """The highest points of a path, in mm on the paper."""
     found: list[list[float]] = page.locator(f"#papers {path}").first.evaluate(

@@ -8,14 +8,15 @@ from hypothesis import strategies as st
 
 from ecgenough.errors import WrongRequest
 from ecgenough.recipe import Recipe, load_recipe
-from ecgenough.studies.search_space import Choices, Range, load_space, read_space, shipped_spaces
+from ecgenough.settings import shipped_names
+from ecgenough.studies.search_space import FOLDER, Choices, Range, load_space, read_space
 
 CRNN = load_recipe("paper-crnn_gru")
 
 
 @pytest.mark.parametrize(("space", "recipe"), [("paper", "paper-crnn_gru"), ("default", "default")])
 def test_every_shipped_space_fits_its_recipe(space: str, recipe: str) -> None:
-    assert set(shipped_spaces()) == {"paper", "default"}
+    assert set(shipped_names(FOLDER)) == {"paper", "default"}
     assert load_space(space, load_recipe(recipe)).keys
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.ecg import DERIVED_LEADS, LIMB_LEADS
+from ecgenough.sentences import numeral
 
 Floats = NDArray[np.float64]
 
@@ -47,7 +48,7 @@ class Misfit:
             return said
         if self.gain is None:
             return f"{said} {self.leads[0]} is not what the others give for it."
-        return f"{said} {self.leads[0]} is {self.gain:.2g} times what the others give for it.".replace("-", "−")
+        return f"{said} {self.leads[0]} is {numeral(self.gain, '.2g')} times what the others give for it."
 
 
 def misfit(signal: NDArray[np.float32], leads: Sequence[str]) -> Misfit | None:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from ecgenough.baselines.delineation import RATE, Waves
 from ecgenough.ecg import CHEST_LEADS
+from ecgenough.sentences import numeral
 
 Floats = NDArray[np.float64]
 
@@ -71,11 +72,12 @@ class Exchange:
         """Which electrodes, and the evidence in numbers."""
         if self.lead:
             return f"Lead {self.lead} has {self.share:.1%} of the largest limb lead's QRS, as between the legs: {self.electrodes}."
-        axis = "" if np.isnan(self.p_axis) else f" P axis {self.p_axis:.0f}°."
+        axis = "" if np.isnan(self.p_axis) else f" P axis {numeral(self.p_axis, '.0f')}°."
+        recorded, undone = numeral(self.recorded, ".2f"), numeral(self.undone, ".2f")
         return (
-            f"{self.electrodes} seem exchanged: V1 to V6 foretell the limb leads with correlation {self.recorded:.2f} as "
-            f"recorded, {self.undone:.2f} with the exchange undone.{axis} Log odds {self.log_odds:.1f}."
-        ).replace("-0", "−0").replace(" -", " −")  # fmt: skip
+            f"{self.electrodes} seem exchanged: V1 to V6 foretell the limb leads with correlation {recorded} as "
+            f"recorded, {undone} with the exchange undone.{axis} Log odds {numeral(self.log_odds, '.1f')}."
+        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough.datasets.table import Task
-from ecgenough.sentences import listing, quoted
+from ecgenough.sentences import in_quotes, listing
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +43,7 @@ class Labels:
     def sameness(self) -> str:
         """What to say where all records are `alike`; nothing where they are not."""
         given = [name for name, count in zip(self.classes, self.counts, strict=True) if count]
-        one = listing(map(quoted, given)) if given else "no class"
+        one = listing(map(in_quotes, given)) if given else "no class"
         return (
             f"Every record has {one}: there is nothing to tell apart, so no network can learn it." if self.alike else ""
         )

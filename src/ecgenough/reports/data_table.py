@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ecgenough.files import csv_text
+from ecgenough.sentences import numeral
 
 Kind = Literal["text", "number", "interval"]
 LATEX = {
@@ -26,8 +27,7 @@ class Column:
 
     def number(self, value: float) -> str:
         """A number as this column writes it, with a proper minus sign."""
-        text = f"{value:{'+' if self.signed else ''},.{self.digits}f}"
-        return text.replace("-", "−")
+        return numeral(value, f"{'+' if self.signed else ''},.{self.digits}f")
 
 
 @dataclass(frozen=True)

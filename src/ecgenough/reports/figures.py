@@ -119,10 +119,12 @@ def _in_words(figure: Estimate) -> str:
 def _forest_scale(frame: Frame) -> Markup:
     line = Markup(
         '<path class="gridline" d="M{x:.1f} 6V{y}"/>'
-        '<text class="tick" x="{x:.1f}" y="{at}" text-anchor="middle">{tick:g}</text>'
+        '<text class="tick" x="{x:.1f}" y="{at}" text-anchor="middle">{tick}</text>'
     )
     floor = frame.height - frame.bottom
-    lines = [line.format(x=float(frame.across(tick)), y=floor, at=floor + 17, tick=tick) for tick in frame.x.ticks]
+    lines = [
+        line.format(x=float(frame.across(tick)), y=floor, at=floor + 17, tick=said) for tick, said in frame.x.marked
+    ]
     title = Markup('<text class="title" x="{}" y="{}" text-anchor="middle">AUC</text>').format(
         WIDTH / 2, frame.height - 8
     )

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ecgenough.inspection.labels import Labels
 from ecgenough.reports.plot import Axis, Entry, Figure, Frame, fitted_axis, shortened, svg
-from ecgenough.sentences import counted
+from ecgenough.sentences import counted, numeral
 
 WIDTH = 400
 BARS = 24  # of a histogram
@@ -45,8 +45,8 @@ def histogram(title: str, axis: str, groups: Sequence[tuple[str, str, ArrayLike]
         else ""
     )
     legend = tuple(Entry(key, name, f"{len(group):,}") for (key, name, _), group in zip(groups, values, strict=True))
-    first, middle, third = np.quantile(every, (0.25, 0.5, 0.75))
-    label = f"{title}: half lie between {first:.3g} and {third:.3g}, middle {middle:.3g}."
+    first, middle, third = (numeral(value, ".3g") for value in np.quantile(every, (0.25, 0.5, 0.75)))
+    label = f"{title}: half lie between {first} and {third}, middle {middle}."
     return Figure(title, frame.draw(label, marks), (caption + said).strip(), legend if len(legend) > 1 else ())
 
 

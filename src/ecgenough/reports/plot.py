@@ -9,6 +9,7 @@ from markupsafe import Markup
 from numpy.typing import ArrayLike
 
 from ecgenough.reports.polyline import path_data
+from ecgenough.sentences import numeral
 
 COLOURS = 6  # as many as can be told apart by everyone; further curves are grey
 TOLERANCE = 0.1  # of the SVG's units, less than a screen's pixel
@@ -54,7 +55,7 @@ class Axis:
     @property
     def marked(self) -> list[tuple[float, str]]:
         """Each tick with its words."""
-        return list(zip(self.ticks, self.labels or [f"{tick:g}" for tick in self.ticks], strict=True))
+        return list(zip(self.ticks, self.labels or [numeral(tick, "g") for tick in self.ticks], strict=True))
 
     def share(self, value: ArrayLike) -> np.ndarray:
         """Where values lie between the ends, 0 to 1."""
@@ -103,7 +104,7 @@ def short_number(value: float) -> str:
     for size, unit in ((1e9, " G"), (1e6, " M"), (1e3, " k")):
         if value >= size:
             return f"{value / size:.3g}{unit}"
-    return f"{value:.3g}"
+    return numeral(value, ".3g")
 
 
 def _round_step(rough: float) -> float:

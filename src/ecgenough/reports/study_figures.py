@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from ecgenough.reports.plot import Entry, Figure, Frame, fitted_axis, log_axis, short_number, shortened, svg
 from ecgenough.reports.words import signed
-from ecgenough.sentences import listing
+from ecgenough.sentences import listing, numeral
 from ecgenough.studies.analysis import Analysis, Standing
 from ecgenough.studies.contrasts import Comparison
 from ecgenough.studies.learning_curve import LearningCurve
@@ -47,7 +47,7 @@ def _scale(frame: Frame) -> Markup:
     floor = frame.height - frame.bottom
     marks = [
         line.format(kind="guide" if tick == 0 else "gridline", x=float(frame.across(tick)), y=floor, at=floor + 17,
-                    tick=f"{tick:+g}".replace("-", "−") if tick else "0")
+                    tick=numeral(tick, "+g") if tick else "0")
         for tick in frame.x.ticks
     ]  # fmt: skip
     title = Markup('<text class="title" x="{}" y="{}" text-anchor="middle">{}</text>')

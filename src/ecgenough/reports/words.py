@@ -8,7 +8,7 @@ from ecgenough import baselines
 from ecgenough.recipe import Recipe, Signal
 from ecgenough.reports.run import Baseline, Data, Estimate, Run
 from ecgenough.scoring.comparison import Difference
-from ecgenough.sentences import agreed, counted, listing, quoted
+from ecgenough.sentences import agreed, counted, in_quotes, listing, numeral
 
 MOST_CLASSES_NAMED = 5
 SIGNIFICANT = 0.05
@@ -71,12 +71,12 @@ def ranges(numbers: Iterable[int]) -> str:
 
 def decimal(value: float | None) -> str:
     """Three decimals, or a dash where there is nothing to tell."""
-    return "–" if value is None else f"{value:.3f}"
+    return "–" if value is None else numeral(value, ".3f")
 
 
 def signed(value: float) -> str:
     """Three decimals with a proper minus sign."""
-    return f"{value:.3f}".replace("-", "−")
+    return numeral(value, ".3f")
 
 
 def interval(estimate: Estimate) -> str:
@@ -127,7 +127,7 @@ def answer(run: Run) -> str:
     auc, an_auc = run.metrics.auc, "an AUC" if len(run.data.classes) == 1 else "a macro AUC"
     if auc.value is None:
         return f"On {where(run)}, no class has both positives and negatives, so there is no AUC to tell."
-    reader = f"the baseline {quoted(run.method.baseline)}" if isinstance(run.method, Baseline) else run.reader
+    reader = f"the baseline {in_quotes(run.method.baseline)}" if isinstance(run.method, Baseline) else run.reader
     text = f"On {where(run)}, {reader} reaches {an_auc} of {with_interval(auc)}"
     if auc.low is not None and auc.high is not None and auc.low <= 0.5 <= auc.high:
         return f"{text}: not to be told from guessing, which gives 0.5."
@@ -175,9 +175,9 @@ def comparison(runs: Sequence[Run], leads: Mapping[str, Difference]) -> str:
         return "No run has a macro AUC: no class has both positives and negatives."
     best, rest = known[0], known[1:]
     macro = "" if len(best.data.classes) == 1 else "macro "
-    text = f"On {where(best)}, “{best.name}” has the highest {macro}AUC, {with_interval(best.metrics.auc)}."
-    near = [quoted(run.name) for run in rest if run.metrics.auc.overlaps(best.metrics.auc)]
-    clear = [quoted(run.name) for run in rest if run.metrics.auc.low is not None and quoted(run.name) not in near]
+    text = f"On {where(best)}, {in_quotes(best.name)} has the highest {macro}AUC, {with_interval(best.metrics.auc)}."
+    near = [in_quotes(run.name) for run in rest if run.metrics.auc.overlaps(best.metrics.auc)]
+    clear = [in_quotes(run.name) for run in rest if run.metrics.auc.low is not None and in_quotes(run.name) not in near]
     text += _of_intervals(near, "overlaps with its own", "overlap with its own")
     text += _of_intervals(clear, "lies wholly below its own", "lie wholly below its own")
     return text + _paired(leads)
@@ -194,8 +194,8 @@ def _of_intervals(names: Sequence[str], one: str, several: str) -> str:
 
 def _paired(leads: Mapping[str, Difference]) -> str:
     """What pairing over the same records adds to the intervals."""
-    sure = [quoted(name) for name, lead in leads.items() if lead.p < SIGNIFICANT]
-    unsure = [quoted(name) for name, lead in leads.items() if lead.p >= SIGNIFICANT]
+    sure = [in_quotes(name) for name, lead in leads.items() if lead.p < SIGNIFICANT]
+    unsure = [in_quotes(name) for name, lead in leads.items() if lead.p >= SIGNIFICANT]
     if not leads:
         return ""
     if not sure:
@@ -245,7 +245,7 @@ def _each_once(runs: Sequence[Run], said_of: Callable[[Run], list[str]]) -> list
         for sentence in said_of(run):
             found.setdefault(sentence, []).append(run.name)
     return [
-        sentence if len(names) == len(runs) else f"{listing(map(quoted, names))}: {sentence}"
+        sentence if len(names) == len(runs) else f"{listing(map(in_quotes, names))}: {sentence}"
         for sentence, names in found.items()
     ]
 

@@ -65,7 +65,7 @@ class Calibration:
             raise Unscorable(f"probabilities are {scores.shape} but the calibration is for {len(self.slope)} classes.")
         slope, intercept = np.array(self.slope), np.array(self.intercept)
         untouched = (slope == 1) & (intercept == 0)
-        return np.where(untouched, scores, expit(slope * _logit(scores) + intercept))
+        return np.where(untouched, scores, expit(slope * log_odds(scores) + intercept))
 
 
 def fit_platt(labels: ArrayLike, probabilities: ArrayLike) -> Calibration:
@@ -78,7 +78,7 @@ def fit_platt(labels: ArrayLike, probabilities: ArrayLike) -> Calibration:
     truth, scores = checked(labels, probabilities)
     absent = absent_classes(truth)
     fits = [
-        (1.0, 0.0) if column in absent else _platt(truth[:, column], _logit(scores[:, column]))
+        (1.0, 0.0) if column in absent else _platt(truth[:, column], log_odds(scores[:, column]))
         for column in range(truth.shape[1])
     ]
     return Calibration(tuple(slope for slope, _ in fits), tuple(intercept for _, intercept in fits), absent)
@@ -90,7 +90,7 @@ def fit_temperature(labels: ArrayLike, probabilities: ArrayLike) -> Calibration:
     T is at most 100 and at least 1/100. It never changes a ranking. Raises Unscorable.
     """
     truth, scores = checked(labels, probabilities)
-    logits = _logit(scores)
+    logits = log_odds(scores)
     bounds = (-np.log(SHARPEST), np.log(SHARPEST))
     found = minimize_scalar(
         lambda log_slope: _cross_entropy(np.exp(log_slope) * logits, truth.astype(np.float64)),
@@ -161,5 +161,6 @@ def _cross_entropy(logits: Floats, targets: Floats) -> float:
     return float(np.mean(np.logaddexp(0, logits) - targets * logits))
 
 
-def _logit(probabilities: Floats) -> Floats:
+def log_odds(probabilities: ArrayLike) -> Floats:
+    """The logits of probabilities, of which none counts as nearer to 0 or 1 than NEAREST_TO_CERTAIN."""
     return np.asarray(logit(np.clip(probabilities, NEAREST_TO_CERTAIN, 1 - NEAREST_TO_CERTAIN)), dtype=np.float64)

@@ -14,6 +14,7 @@ from ecgenough.errors import WrongRequest, nearest
 from ecgenough.extras import needed
 from ecgenough.files import write_text, written_aside
 from ecgenough.reports.ecg_paper import AGAINST, FOR, draw_strips, side_by_side, strips_of
+from ecgenough.sentences import numeral
 from ecgenough.serving.explanation import Explanation, beat_average
 from ecgenough.serving.pieces import PIECES, pieces_of
 
@@ -194,8 +195,8 @@ def _page(explanation: Explanation) -> str:
             "body{{font:1rem/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:72rem;padding:0 1rem}}"
             ".paper{{overflow-x:auto}}table{{border-collapse:collapse;margin:1rem 2rem 1rem 0;display:inline-table}}"
             "td,th{{padding:.15rem .8rem;text-align:right}}caption{{text-align:left;font-weight:600}}</style>"
-            "<h1>{name}</h1><p>Probability {probability:.3f}, logit {logit:.3f}; an ECG of zeros has a logit of "
-            "{silence:.3f}. Method: {method}. Orange speaks for the class, blue against it. An explanation tells what the "
+            "<h1>{name}</h1><p>Probability {probability:.3f}, logit {logit}; an ECG of zeros has a logit of "
+            "{silence}. Method: {method}. Orange speaks for the class, blue against it. An explanation tells what the "
             "network used, not whether that was right. {part} Research software, not a medical device.</p>"
             '<div class="paper">{drawing}</div>{tables}</html>'
         ).format(
@@ -203,8 +204,8 @@ def _page(explanation: Explanation) -> str:
             name=_named(explanation),
             part=said_of_part(explanation),
             probability=explanation.probability,
-            logit=explanation.logit,
-            silence=explanation.silence,
+            logit=numeral(explanation.logit, ".3f"),
+            silence=numeral(explanation.silence, ".3f"),
             method=_METHODS[explanation.method],
             drawing=Markup(draw_explanation(explanation)),
             tables=Markup("").join(tables),
@@ -214,6 +215,7 @@ def _page(explanation: Explanation) -> str:
 
 def _table(caption: str, values: dict[str, float]) -> Markup:
     rows = Markup("").join(
-        Markup("<tr><th scope=row>{}</th><td>{:.3f}</td></tr>").format(name, value) for name, value in values.items()
+        Markup("<tr><th scope=row>{}</th><td>{}</td></tr>").format(name, numeral(value, ".3f"))
+        for name, value in values.items()
     )
     return Markup("<table><caption>{}</caption>{}</table>").format(caption, rows)

@@ -8,21 +8,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
-from scipy.special import expit, logit
+from scipy.special import expit
 
 from ecgenough.ecg import Ecg
 from ecgenough.errors import EcgenoughError, check_format
 from ecgenough.extras import needed
 from ecgenough.prediction import Prediction, check_no_nan
 from ecgenough.recipe import Signal
+from ecgenough.scoring.calibration import log_odds
 from ecgenough.serving.onnx_file import CARD, CARD_FORMAT, check_self_contained, read_onnx
 from ecgenough.signals.conditioning import Conditioned, condition_batch, resampled, usable
 from ecgenough.signals.limits import limits
 from ecgenough.signals.plausibility import beat_height, notes
 from ecgenough.signals.store import to_microvolts
 from ecgenough.signals.windows import over_windows
-
-_NEAREST = 1e-7  # to 0 or 1: a float32 probability cannot tell what is nearer
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,9 +63,7 @@ class OnnxModel:
         """What `Model.predict` says, within 1e-4. Raises BrokenRecord where the recording cannot be used."""
         shown = over_windows(ecg, self.signal, self._answer)
         # Calibration is a line in logits, so the mean may as well be taken after it.
-        chances = expit(
-            np.mean([logit(np.clip(answer.probabilities, _NEAREST, 1 - _NEAREST)) for answer in shown], axis=0)
-        )
+        chances = expit(np.mean([log_odds(answer.probabilities) for answer in shown], axis=0))
         bridged, clipped = sum(answer.bridged for answer in shown), sum(answer.clipped for answer in shown)
         doubts = notes(bridged, clipped, float(np.median([answer.height for answer in shown])))
         said = (*limits(ecg, self.signal, len(shown)), *doubts)

@@ -1,6 +1,6 @@
 """What more ECGs to train on would do, in words that go no further than the learning curve does."""
 
-from ecgenough.sentences import quoted
+from ecgenough.sentences import in_quotes
 from ecgenough.studies.analysis import Analysis
 from ecgenough.studies.learning_curve import LearningCurve, Need
 
@@ -14,7 +14,7 @@ def more_ecgs(analysis: Analysis) -> list[str]:
         return [f"How many ECGs would be needed cannot be said: {curve.why_not}."]
     middle, low, high = curve.doubled()
     text = (
-        f"Twice the {curve.largest:,.0f} training ECGs would take {quoted(curve.arm)} from an AUC of "
+        f"Twice the {curve.largest:,.0f} training ECGs would take {in_quotes(curve.arm)} from an AUC of "
         f"{curve.points[-1].figure.value:.3f} to about {middle:.3f} ({low:.3f}–{high:.3f})"
     )
     return [f"{text}; {'; '.join(need_words(need, curve) for need in curve.needs)}." if curve.needs else f"{text}."]

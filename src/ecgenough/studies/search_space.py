@@ -21,7 +21,7 @@ from ecgenough.complaints import first_complaint
 from ecgenough.errors import WrongRequest
 from ecgenough.recipe import Recipe, Section
 from ecgenough.recipe.changes import CHOICES
-from ecgenough.settings import read_mapping, read_settings, shipped_names
+from ecgenough.settings import read_mapping, read_settings
 from ecgenough.signals.conditioning import check_settings, samples_of
 from ecgenough.signals.crops import crop_samples
 
@@ -106,11 +106,6 @@ class SearchSpace:
     def to_settings(self) -> dict[str, Any]:
         """Plain values, for fingerprints."""
         return {key: values.model_dump(mode="json") for key, values in self.keys.items()}
-
-
-def shipped_spaces() -> tuple[str, ...]:
-    """The names of the search spaces that come with the package."""
-    return shipped_names(FOLDER)
 
 
 def load_space(name_or_path: str, base: Recipe) -> SearchSpace:

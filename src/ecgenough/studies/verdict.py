@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ecgenough.scoring.repeated import Interval
-from ecgenough.sentences import agreed, counted, listing, quoted
+from ecgenough.sentences import agreed, counted, in_quotes, listing, numeral
 from ecgenough.studies.analysis import BASELINE, MODES, Analysis, Standing
 from ecgenough.studies.contrasts import Comparison
 from ecgenough.studies.needs import more_ecgs
@@ -95,10 +95,12 @@ def _network_sentences(analysis: Analysis, finding: NetworkFinding) -> list[str]
     said = []
     if network:
         said.append(
-            f"The best network, {quoted(network.name)}, has {_area(analysis)} of {figure(network.auc)}{_chance(network)}."
+            f"The best network, {in_quotes(network.name)}, has {_area(analysis)} of {figure(network.auc)}{_chance(network)}."
         )
     if baseline:
-        said.append(f"The best sober baseline, {quoted(baseline.name)}, has {figure(baseline.auc)}{_chance(baseline)}.")
+        said.append(
+            f"The best sober baseline, {in_quotes(baseline.name)}, has {figure(baseline.auc)}{_chance(baseline)}."
+        )
     if network and baseline:
         said.append(_lead(analysis, network, finding))
     return said
@@ -167,17 +169,17 @@ def transfer_finding(analysis: Analysis) -> tuple[TransferFinding, list[str]]:
         return "harmed", [f"Transfer harmed: against training from scratch, {_changes(losses)}."]
     best = against[0]
     return "inconclusive", [
-        f"Whether transfer helped is open: against training from scratch, the best way, {quoted(best.first)}, changed the AUC by "
-        f"{gap(best)}.{harm}"
+        f"Whether transfer helped is open: against training from scratch, the best way, {in_quotes(best.first)}, changed the AUC "
+        f"by {gap(best)}.{harm}"
     ]
 
 
 def _changes(comparisons: Sequence[Comparison]) -> str:
-    return listing(f"{quoted(one.first)} changed the AUC by {gap(one)}" for one in comparisons)
+    return listing(f"{in_quotes(one.first)} changed the AUC by {gap(one)}" for one in comparisons)
 
 
 def _each(comparisons: Sequence[Comparison]) -> str:
-    return listing(f"{quoted(one.first)} ({gap(one)})" for one in comparisons)
+    return listing(f"{in_quotes(one.first)} ({gap(one)})" for one in comparisons)
 
 
 def mode_finding(analysis: Analysis) -> tuple[ModeFinding, list[str]]:
@@ -190,14 +192,14 @@ def mode_finding(analysis: Analysis) -> tuple[ModeFinding, list[str]]:
         own = [one for one in pairs if way in (one.first, one.second)]
         wins = [one.told_apart and (one.value > 0) == (one.first == way) for one in own]
         if len(own) == len(ways) - 1 and all(wins):
-            return "one best", [f"Of the ways of transfer, {quoted(way)} is above every other by more than chance."]
+            return "one best", [f"Of the ways of transfer, {in_quotes(way)} is above every other by more than chance."]
     beaten = {one.second if one.value > 0 else one.first for one in pairs if one.told_apart}
     open_ = [way for way in ways if way not in beaten]
     if not beaten:
-        return "inconclusive", [f"The ways of transfer, {listing(map(quoted, ways))}, are not told apart."]
+        return "inconclusive", [f"The ways of transfer, {listing(map(in_quotes, ways))}, are not told apart."]
     return "inconclusive", [
-        f"Of the ways of transfer, {listing(map(quoted, sorted(beaten)))} {_is(beaten)} below another by more than chance; "
-        f"{listing(map(quoted, open_))} {_is(open_)} not."
+        f"Of the ways of transfer, {listing(map(in_quotes, sorted(beaten)))} {_is(beaten)} below another by more than chance; "
+        f"{listing(map(in_quotes, open_))} {_is(open_)} not."
     ]
 
 
@@ -206,9 +208,9 @@ def _tied(analysis: Analysis) -> list[str]:
         return []
     best, others = analysis.standings[0], [one for one in analysis.standings if one.tied]
     if not others:
-        return [f"{quoted(best.name)} is told apart from every other arm."]
-    named = listing([quoted(one.name) for one in others[:MOST_NAMED]] + _more_of(len(others) - MOST_NAMED))
-    return [f"Not told apart from the highest, {quoted(best.name)}: {named}."]
+        return [f"{in_quotes(best.name)} is told apart from every other arm."]
+    named = listing([in_quotes(one.name) for one in others[:MOST_NAMED]] + _more_of(len(others) - MOST_NAMED))
+    return [f"Not told apart from the highest, {in_quotes(best.name)}: {named}."]
 
 
 def _more_of(number: int) -> list[str]:
@@ -229,11 +231,13 @@ def _cautions(analysis: Analysis) -> list[str]:
     cut = [one.name for one in analysis.standings if any(cell.status != "done" for cell in one.arm.cells)]
     if cut:
         said.append(
-            f"{listing(map(quoted, cut))} {_is(cut)} judged without the seeds or repeats of which a fold is missing."
+            f"{listing(map(in_quotes, cut))} {_is(cut)} judged without the seeds or repeats of which a fold is missing."
         )
     gone = sorted({arm.name for arm in question.incomplete} - {one.name for one in analysis.standings})
     if gone:
-        said.append(f"{listing(map(quoted, gone))} {agreed(len(gone), 'has', 'have')} no complete run and no figures.")
+        said.append(
+            f"{listing(map(in_quotes, gone))} {agreed(len(gone), 'has', 'have')} no complete run and no figures."
+        )
     missing = [name for name in EXPECTED if not any(name in one.name for one in analysis.standings)]
     if missing and analysis.best_baseline and analysis.best_network:
         said.append(f"No figures of {listing(missing)}: the sober baselines are not all there.")
@@ -265,7 +269,7 @@ def positive_patients(analysis: Analysis) -> list[int]:
 
 def signed(value: float) -> str:
     """With a proper minus sign, and a plus where it is one."""
-    return f"{value:+.3f}".replace("-", "−")
+    return numeral(value, "+.3f")
 
 
 def figure(one: Interval) -> str:

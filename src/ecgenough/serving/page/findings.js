@@ -99,7 +99,10 @@ export function measurements([first, second]) {
   ])));
 }
 
-const rounded = (value) => value === null || value === undefined ? "–" : `${Math.round(value)}`;
+/** A number as it is read: with a minus sign, which a hyphen is not. */
+const numeral = (value) => String(value).replace("-", "−");
+
+const rounded = (value) => value === null || value === undefined ? "–" : numeral(Math.round(value));
 
 function compared(first, second) {
   const head = html("tr", {}, [html("td"), column(first.ecg.file, "file"), column(second.ecg.file, "file"), column("Change")]);
@@ -115,7 +118,7 @@ function compared(first, second) {
 /** With its sign; of axes the shorter way round. */
 function signed(key, difference) {
   const turned = key === "axis" ? ((difference + 540) % 360) - 180 : difference;
-  return `${turned > 0 ? "+" : ""}${turned}`;
+  return `${turned > 0 ? "+" : ""}${numeral(turned)}`;
 }
 
 /** How long a recording is, in words. */
