@@ -156,6 +156,19 @@ def test_a_swinging_electrode_hides_no_beat_before_and_after() -> None:
         assert np.abs(found[:, None] - beats).min(axis=0).max() < 0.07
 
 
+@pytest.mark.parametrize("rate", [60, 90])
+@pytest.mark.parametrize("after", [0.22, 0.26, 0.3])
+def test_the_tall_t_wave_of_a_wide_complex_is_no_beat(rate: int, after: float) -> None:
+    """As a pacemaker's beat is: QRS of 160 ms, and `after` s of it a T wave that moves 0.4 times as fast."""
+    seconds = np.arange(5000) / RATE
+    planted = np.arange(0.5, 9.5, 60 / rate)
+    apart = seconds - planted[:, None]
+    beat = -2.4 * np.exp(-((apart / 0.04) ** 2) / 2) + 1.3 * np.exp(-(((apart - after) / 0.05) ** 2) / 2)
+    found = find_beats(np.outer(np.linspace(0.5, 1, 12), beat.sum(axis=0))) / RATE
+    assert len(found) == len(planted)
+    assert np.abs(found - planted).max() < 0.05
+
+
 @pytest.mark.parametrize("level", [0, 0.01])
 def test_a_long_pause_has_no_beats(level: float) -> None:
     made = simulate([Case(record=1, patient=1)], rate=500, seed=3, noise=False)

@@ -19,6 +19,7 @@ SHORTEST = 2.0  # seconds of signal that can be measured
 WANDER = butter(2, 0.5, "highpass", fs=RATE, output="sos")  # below: breathing and electrodes
 MUSCLE = butter(2, 20, fs=RATE, output="sos")  # above: muscles and mains, which move faster than QRS and are smaller
 PAUSE = 0.05  # of the fastest QRS: what does not move faster in 2 s holds no beat
+T_WAVE = 0.36  # s after a QRS complex: what moves less than half as fast there is its T wave (Pan & Tompkins 1985)
 RHYTHM = ("rate", "rr_spread", "odd_beats", "pr", "qrs", "qt", "qtc", "axis", "p_height")
 IN_EACH_LEAD = ("q", "r", "s", "st", "t")
 ALIKE = 0.8  # correlation with the median beat below which a beat is another kind
@@ -95,14 +96,24 @@ def find_beats(signal: Floats) -> NDArray[np.int64]:
 
     They are at least 200 ms apart, and each is 35% of the way from rest, the slowest fifth of the signal, to the usual
     QRS complex, the fastest of each 2 s in the median. Noise moves at rest, too: counted from 0 it would be beats. Of 2 s
-    without any beat, a pause, the fastest is noise and says nothing of beats.
+    without any beat, a pause, the fastest is noise and says nothing of beats. After a wide QRS complex, a paced one or a
+    bundle branch block's, the T wave comes that far as well.
     """
     speed = _smoothed(_speed(sosfiltfilt(MUSCLE, signal, axis=1)), 0.08)
     pieces = np.array_split(speed, max(1, round(len(speed) / (SHORTEST * RATE))))
     fastest = np.array([piece.max() for piece in pieces])
     rest, usual = np.percentile(speed, 20), np.median(fastest[fastest >= PAUSE * fastest.max()])
     peaks, _ = find_peaks(speed, height=rest + 0.35 * (usual - rest), distance=_samples(0.2))
-    return np.asarray(peaks, dtype=np.int64)
+    return _without_t_waves(peaks, speed - rest)
+
+
+def _without_t_waves(peaks: NDArray[np.int64], speed: Floats) -> NDArray[np.int64]:
+    beats: list[int] = []
+    for peak in peaks:
+        follows = bool(beats) and peak - beats[-1] < _samples(T_WAVE)
+        if not (follows and speed[peak] < 0.5 * speed[beats[-1]]):
+            beats.append(int(peak))
+    return np.asarray(beats, dtype=np.int64)
 
 
 def prepared(ecg: NDArray[np.float32], rate: float) -> Floats:

@@ -20,7 +20,7 @@ from ecgenough.sentences import counted
 from ecgenough.signals.processes import worked
 from ecgenough.signals.store import MICROVOLTS, Store
 
-EDITION = 2  # of the measurements; another one is measured anew
+EDITION = 3  # of the measurements; another one is measured anew
 BLOCK = 64  # records
 ADVICE = "Close other programs, and run the same command again."
 
