@@ -1,5 +1,6 @@
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from ecgenough.reports import curves
 from ecgenough.reports.plot import COLOURS, Figure
 from ecgenough.reports.reading import read_run, read_runs
+from ecgenough.reports.run import Predictions, Run
 
 
 def drawn_line(figure: Figure, key: str) -> np.ndarray:
@@ -81,6 +83,34 @@ def test_the_histogram_covers_every_positive(three_folders: Sequence[Path]) -> N
     labels, _ = line.truth("PE")
     figure = curves.separation_figure(line)
     assert [entry.figure for entry in figure.legend] == [f"{(~labels).sum()}", f"{labels.sum()}"]
+
+
+def cut(run: Run, count: int) -> Run:
+    """The run with the predictions of its first records only."""
+    assert run.predictions is not None
+    parts = {
+        name: getattr(run.predictions, name)[:count] for name in ("records", "patients", "probabilities", "labels")
+    }
+    return replace(run, predictions=Predictions(**parts))
+
+
+def test_probabilities_of_too_few_decisions_are_not_drawn(run_folder: Path) -> None:
+    run = read_run(run_folder)
+    assert 'class="dot' in curves.reliability_figure(curves.lines([run])).svg
+    few = curves.reliability_figure(curves.lines([cut(run, 9)]))
+    assert few.svg == ""
+    assert few.caption == (
+        "Not drawn: no tenth of the probabilities has 10 decisions, and fewer tell no frequency. The legend gives Brier scores."
+    )
+    assert len(few.legend) == 5
+
+
+def test_a_curve_without_enough_decisions_is_named_beside_the_others(run_folder: Path) -> None:
+    run = read_run(run_folder)
+    drawn = [curves.Line("k0", "all", run, ("MI",)), curves.Line("k1", "few", cut(run, 9), ("MI",))]
+    figure = curves.reliability_figure(drawn)
+    assert figure.caption.endswith("The legend gives Brier scores. Too few decisions to be drawn: few.")
+    assert 'class="curve k1' not in figure.svg
 
 
 def test_runs_without_predictions_have_no_curves(run_folder: Path) -> None:

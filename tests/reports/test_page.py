@@ -2,6 +2,7 @@ import html
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from urllib.parse import unquote
@@ -10,6 +11,10 @@ import pytest
 
 from ecgenough.errors import WrongRequest
 from ecgenough.reports import write_report
+from ecgenough.reports.page import describe
+from ecgenough.reports.reading import read_runs
+from ecgenough.reports.shell import render
+from ecgenough.scoring.comparison import Difference
 
 HOSTILE = '<script>alert("x")</script>'
 VOID = {"meta", "link", "br"}
@@ -212,6 +217,24 @@ def test_validation_figures_are_called_what_they_are(made_run: Callable[..., Pat
     _, outline = written([made_run(part="validation", records=80)], tmp_path / "report.html")
     assert "These are validation figures" in outline.text
     assert "flatter the network" in outline.text
+
+
+def test_a_threshold_that_nothing_chose_is_not_called_chosen(three_folders: Sequence[Path], tmp_path: Path) -> None:
+    chosen = "called from a probability of 0.350, chosen on the validation records."
+    assert chosen in written([three_folders[0]], tmp_path / "report.html")[1].text
+    data = json.loads((three_folders[0] / "data.json").read_text())
+    (three_folders[0] / "data.json").write_text(json.dumps({**data, "untuned": ["PE"]}))
+    text = written([three_folders[0]], tmp_path / "report.html")[1].text
+    assert "called from a probability of 0.350, which the validation records could not choose." in text
+    assert chosen not in text
+
+
+def test_a_small_p_value_is_not_called_nothing(three_folders: Sequence[Path]) -> None:
+    found = {"frozen": Difference(0.2, 0.1, 0.3, 0.0004), "scratch": Difference(0.2, 0.1, 0.3, 0.25)}
+    report = replace(describe(read_runs(three_folders)), differences=found)
+    page = render("template.html", report)
+    assert "below 0.001" in page
+    assert ">0.000<" not in page
 
 
 def test_the_same_runs_make_the_same_page(run_folder: Path, tmp_path: Path) -> None:

@@ -74,3 +74,10 @@ def test_overall_rows_hold_what_metrics_json_states(run_folder: Path) -> None:
     rows = {row.name: row.figure for row in tables.overall_rows(read_run(run_folder))}
     assert rows["AUC"].value == stated["macro"]["auc"]["value"]
     assert rows["Exact match"].low == stated["overall"]["exact_match"]["low"]
+
+
+def test_no_lead_is_told_where_the_best_run_left_no_predictions(three_folders: Sequence[Path]) -> None:
+    best = max(read_runs(three_folders), key=lambda run: run.metrics.auc.value or 0)
+    assert len(tables.differences(read_runs(three_folders))) == 2
+    (best.folder / "test" / "predictions.csv").unlink()
+    assert tables.differences(read_runs(three_folders)) == {}  # it would be the second best's, and be called the best's

@@ -60,6 +60,36 @@ def test_the_comparison_says_which_is_best_which_overlap_and_which_do_not(run_fo
     assert paired.endswith("its lead over “c” is more than chance, that over “b” could be.")
 
 
+def test_runs_that_tie_exactly_are_both_called_highest(run_folder: Path) -> None:
+    run = read_run(run_folder)
+    a, b, c = (
+        with_auc(run, value, value - 0.02, value + 0.02, name) for value, name in ((0.9, "a"), (0.9, "b"), (0.7, "c"))
+    )
+    leads = {"b": Difference(0.0, -0.01, 0.01, 1.0), "c": Difference(0.2, 0.1, 0.3, 0.002)}
+    said = words.comparison([c, b, a], leads).replace(words.WORD_JOINER, "")
+    assert said == (
+        "On 600 test ECGs of 540 patients, “b” and “a” have exactly the same macro AUC, the highest: 0.900 (95% interval "
+        "0.880–0.920). The interval of “c” lies wholly below theirs. Paired over the same records, their lead over “c” is "
+        "more than chance."
+    )
+    alone = words.comparison([a, b], {"b": Difference(0.0, -0.01, 0.01, 1.0)})
+    assert alone.endswith("“a” and “b” have exactly the same macro AUC: 0.900 (95% interval 0.880\u2060–\u20600.920).")
+    apart = words.comparison([a, replace(b, metrics=replace(b.metrics, macro={"auc": Estimate(0.9, 0.5, 1.0)}))], {})
+    assert "“b” 0.900 (95% interval 0.500" in apart
+
+
+def test_classes_that_tie_are_named_together(run_folder: Path) -> None:
+    run = with_auc(read_run(run_folder), 0.9, 0.88, 0.92)
+
+    def answer(*aucs: float) -> str:
+        known = zip(run.metrics.classes.items(), aucs, strict=True)
+        classes = {name: replace(scores, figures={"auc": Estimate(auc)}) for (name, scores), auc in known}
+        return words.answer(replace(run, metrics=replace(run.metrics, classes=classes)))
+
+    assert answer(1, 1, 0.9, 0.8, 0.8).endswith("It reads NORM and MI best (1.000) and CD and HYP least well (0.800).")
+    assert answer(1, 1, 1, 1, 1).endswith("It reads all classes alike (1.000).")
+
+
 def test_intervals_that_touch_overlap() -> None:
     assert Estimate(0.5, 0.4, 0.6).overlaps(Estimate(0.65, 0.6, 0.7))
     assert not Estimate(0.5, 0.4, 0.6).overlaps(Estimate(0.7, 0.61, 0.8))
@@ -150,6 +180,25 @@ def test_records_that_trained_the_network_are_not_called_a_test(made_run: Callab
         in said
     )
     assert "no choice was made on these records" not in said
+
+
+def test_classes_that_few_validation_records_decided_are_named(made_run: Callable[..., Path]) -> None:
+    run = read_run(made_run(records=300))
+    assert not any("rest on" in sentence for sentence in words.cautions([run]))
+    counts = {name: {"train": 40, "validation": 40, "test": 40} for name in run.data.classes}
+    counts |= {
+        "MI": {**counts["MI"], "validation": 4},
+        "CD": {**counts["CD"], "validation": 1},
+        "STTC": {"validation": 299},
+    }
+    counts["HYP"]["validation"] = 5
+    few = replace(run, data=run.data.model_copy(update={"positives": counts}))
+    assert (
+        "The threshold and calibration of MI (4 positives), STTC (1 negative) and CD (1 positive) rest on that few "
+        "validation ECGs, and so mostly on chance."
+    ) in words.cautions([few])
+    undecided = replace(few, data=few.data.model_copy(update={"untuned": ("MI", "STTC", "CD")}))
+    assert not any("rest on" in sentence for sentence in words.cautions([undecided]))
 
 
 def test_classes_that_validation_could_not_decide_are_named(made_run: Callable[..., Path]) -> None:

@@ -191,6 +191,20 @@ def test_all_that_cannot_be_told_from_the_best_are_named() -> None:
     assert "“resnet18 full” is told apart from every other arm." in said(judge(analysis(NETS, BASE, best=sure)))
 
 
+def test_arms_that_tie_exactly_are_highest_together() -> None:
+    figures = {"resnet18 full": (1.0, 1.0, 1.0), "lstm full": (1.0, 1.0, 1.0), "resnet18 scratch": (0.8, 0.7, 0.9)}
+    lags = {("resnet18 full", "lstm full"): (0.0, 1.0), ("resnet18 full", "resnet18 scratch"): (0.2, 0.2)}
+    told = said(judge(analysis(figures, BASE, best=lags)))
+    assert (
+        "The best network, “resnet18 full”, has an AUC of 1.000 (95% interval 1.000–1.000). “lstm full” has the same AUC."
+        in told
+    )
+    assert "Not told apart from the highest, “resnet18 full” and “lstm full”: “resnet18 scratch”." in told
+    lags[("resnet18 full", "resnet18 scratch")] = (0.2, 0.001)
+    told = said(judge(analysis(figures, BASE, best=lags)))
+    assert "“resnet18 full” and “lstm full” have exactly the same AUC and are told apart from every other arm." in told
+
+
 def test_cautions_name_what_is_missing() -> None:
     failed = [cell("resnet18 full", status="failed", reason="out of memory"), cell("x", status="waiting"), cell("y")]
     found = analysis(

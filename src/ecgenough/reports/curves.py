@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from math import sqrt
 
 import numpy as np
@@ -22,9 +23,9 @@ FEWEST_IN_BIN = 10  # below this an observed frequency is mostly chance
 RELIABILITY = "Are the probabilities true?"
 ABOUT_RELIABILITY = (
     "On the dashed line, of those given 30% three in ten are positive; below it the probabilities are too high. "
-    f"The area of a dot is its share of the decisions; tenths with fewer than {FEWEST_IN_BIN} are left out. "
-    "The legend gives Brier scores."
+    f"The area of a dot is its share of the decisions; tenths with fewer than {FEWEST_IN_BIN} are left out."
 )
+NOT_DRAWN = f"Not drawn: no tenth of the probabilities has {FEWEST_IN_BIN} decisions, and fewer tell no frequency."
 
 
 @dataclass(frozen=True)
@@ -108,24 +109,36 @@ def pr_figure(drawn: Sequence[Line]) -> Figure:
 def reliability_figure(drawn: Sequence[Line]) -> Figure:
     """Observed frequency against predicted probability, in ten bins whose records are the area of their dot."""
     drawn = [line for line in drawn if line.key not in ("average", "rest")]
+    truths = [[line.truth(name) for name in line.classes] for line in drawn]
+    return reliability_chart([
+        (entry, np.concatenate([labels for labels, _ in of_one]), np.concatenate([said for _, said in of_one]))
+        for entry, of_one in zip(_legend(drawn, "brier"), truths, strict=True)
+    ])  # fmt: skip
+
+
+def reliability_chart(drawn: Sequence[tuple[Entry, NDArray[np.bool_], Floats]]) -> Figure:
+    """A reliability curve for each entry, which gives a Brier score, of its labels and probabilities `[decisions]`.
+
+    The first lies on top. What has too few decisions is named in the caption.
+    """
     frame = Frame(unit_axis("predicted probability"), unit_axis("observed frequency"))
-    marks = [frame.guide((0, 1), (0, 1))]
-    for line in _from_back(drawn):
-        truths = [line.truth(name) for name in line.classes]
-        labels, probabilities = (np.concatenate(part) for part in zip(*truths, strict=True))
-        marks += reliability_marks(frame, line.key, labels, probabilities)
-    return Figure(
-        RELIABILITY,
-        frame.draw(_described("Reliability curves", "Brier score", drawn, "brier"), marks),
-        ABOUT_RELIABILITY,
-        _legend(drawn, "brier"),
-    )
+    curves = [_reliability_marks(frame, entry.key, labels, probabilities) for entry, labels, probabilities in drawn]
+    legend, told = tuple(entry for entry, *_ in drawn), "The legend gives Brier scores."
+    undrawn = [entry.name for entry, marks in zip(legend, curves, strict=True) if not marks]
+    if len(undrawn) == len(curves):
+        return Figure(RELIABILITY, Markup(""), f"{NOT_DRAWN} {told}", legend)
+    label = f"Reliability curves; Brier scores: {listing(f'{entry.name} {entry.figure}' for entry in legend)}."
+    svg = frame.draw(label, [frame.guide((0, 1), (0, 1)), *chain(*reversed(curves))])
+    left_out = f" Too few decisions to be drawn: {listing(undrawn)}." if undrawn else ""
+    return Figure(RELIABILITY, svg, f"{ABOUT_RELIABILITY} {told}{left_out}", legend)
 
 
-def reliability_marks(frame: Frame, key: str, labels: NDArray[np.bool_], probabilities: Floats) -> list[Markup]:
-    """One reliability curve with its dots, of labels and probabilities `[decisions]`."""
+def _reliability_marks(frame: Frame, key: str, labels: NDArray[np.bool_], probabilities: Floats) -> list[Markup]:
+    """One reliability curve with its dots, of labels and probabilities `[decisions]`; nothing where all bins have few."""
     found = reliability_curve(labels, probabilities)
     predicted, observed, records = (part[found.records >= FEWEST_IN_BIN] for part in found)
+    if not len(records):
+        return []
     marks = [frame.curve(predicted, observed, f"{key} thin")]
     for x, y, count in zip(predicted, observed, records, strict=True):
         radius = max(SMALLEST_DOT, LARGEST_DOT * sqrt(count / len(labels)))

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from ecgenough.reports import tables, words
 from ecgenough.sentences import counted
+from ecgenough.studies.verdict import p_words
 
 
 def render(template: str, report: Any) -> str:
@@ -41,6 +42,7 @@ def _environment() -> Environment:
         "decimal": words.decimal,
         "interval": words.interval,
         "signed": words.signed,
+        "p_words": p_words,
         "counted": counted,
         "figure_of": tables.figure_of,
         "mode": words.mode_sentence,

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from ecgenough.reports.curves import ABOUT_RELIABILITY, RELIABILITY, reliability_marks
+from ecgenough.reports.curves import reliability_chart
 from ecgenough.reports.plot import Entry, Figure, Frame, fitted_axis, unit_axis
 from ecgenough.reports.reading import RANKING
 from ecgenough.scoring.bands import Band, pr_band, roc_band
@@ -76,21 +76,14 @@ def _band_figure(
 
 def calibration_figure(drawn: Sequence[Leader]) -> Figure:
     """Observed frequency against predicted probability, over all test answers of every unit and class."""
-    frame = Frame(unit_axis("predicted probability"), unit_axis("observed frequency"))
-    marks = [frame.guide((0, 1), (0, 1))]
-    for one in reversed(drawn):
+    curves = []
+    for one in drawn:
         answers = [given for unit in one.standing.arm.units.values() for _, given in unit.values()]
         labels = np.concatenate([given.labels.ravel() for given in answers])
         probabilities = np.concatenate([given.probabilities.ravel() for given in answers])
-        marks += reliability_marks(frame, one.key, labels, probabilities)
-    entries = tuple(Entry(one.key, one.standing.name, f"{one.standing.figures['brier'].value:.3f}") for one in drawn)
-    words = listing(f"{entry.name} {entry.figure}" for entry in entries)
-    return Figure(
-        RELIABILITY,
-        frame.draw(f"Reliability curves; Brier scores: {words}.", marks),
-        ABOUT_RELIABILITY,
-        entries,
-    )
+        entry = Entry(one.key, one.standing.name, f"{one.standing.figures['brier'].value:.3f}")
+        curves.append((entry, labels, probabilities))
+    return reliability_chart(curves)
 
 
 def training_figures(folder: Path, drawn: Sequence[Leader]) -> list[Figure]:

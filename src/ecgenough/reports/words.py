@@ -15,6 +15,8 @@ SIGNIFICANT = 0.05
 WORD_JOINER = "\u2060"  # keeps an interval on one line
 FEW_POSITIVES = 30  # below this an AUC's interval is a rough guide (Hanley & McNeil 1982: error grows as 1 / sqrt(n))
 
+FEWEST_TO_DECIDE = 5  # positives, or negatives: of fewer, where a threshold falls is up to each one of them
+
 MODES = {
     "scratch": "from scratch: every weight starts at random",
     "frozen": "transferred and frozen: only the classification layer learns",
@@ -134,8 +136,19 @@ def answer(run: Run) -> str:
     ranked = _ranked(run)
     if len(ranked) < 2:
         return f"{text}; guessing would give 0.5."
-    (best, high), (worst, low) = ranked[0], ranked[-1]
-    return f"{text}; guessing would give 0.5. It reads {best} best ({high:.3f}) and {worst} least well ({low:.3f})."
+    high, low = ranked[0][1], ranked[-1][1]
+    if high == low:
+        return f"{text}; guessing would give 0.5. It reads all classes alike ({high:.3f})."
+    best, worst = ([name for name, value in ranked if value == end] for end in (high, low))
+    return (
+        f"{text}; guessing would give 0.5. It reads {_some(best)} best ({high:.3f}) and {_some(worst)} least well "
+        f"({low:.3f})."
+    )
+
+
+def _some(names: Sequence[str]) -> str:
+    rest = len(names) - MOST_CLASSES_NAMED
+    return listing([*names[:MOST_CLASSES_NAMED], f"{rest} more"] if rest > 0 else names)
 
 
 def _ranked(run: Run) -> list[tuple[str, float]]:
@@ -167,24 +180,40 @@ def _records_scored(run: Run) -> int | frozenset[tuple[str, bytes]]:
 def comparison(runs: Sequence[Run], leads: Mapping[str, Difference]) -> str:
     """Which run is best by macro AUC, which intervals overlap with its own, and whether its lead is more than chance.
 
-    `leads` is how far it lies above each other run on the same records; empty where that is not known.
+    `leads` is how far it lies above each other run on the same records; empty where that is not known. Runs whose AUC is
+    exactly the highest are best together.
     """
     known = [run for run in runs if run.metrics.auc.value is not None]
     known.sort(key=lambda run: -(run.metrics.auc.value or 0))
     if not known:
         return "No run has a macro AUC: no class has both positives and negatives."
-    best, rest = known[0], known[1:]
-    macro = "" if len(best.data.classes) == 1 else "macro "
-    text = f"On {where(best)}, {in_quotes(best.name)} has the highest {macro}AUC, {with_interval(best.metrics.auc)}."
-    near = [in_quotes(run.name) for run in rest if run.metrics.auc.overlaps(best.metrics.auc)]
-    clear = [in_quotes(run.name) for run in rest if run.metrics.auc.low is not None and in_quotes(run.name) not in near]
-    text += _of_intervals(near, "overlaps with its own", "overlap with its own")
-    text += _of_intervals(clear, "lies wholly below its own", "lie wholly below its own")
-    return text + _paired(leads)
+    best = [run for run in known if run.metrics.auc.value == known[0].metrics.auc.value]
+    rest, (own, its) = known[len(best) :], ("its own", "its") if len(best) == 1 else ("theirs", "their")
+    near = [run for run in rest if any(run.metrics.auc.overlaps(one.metrics.auc) for one in best)]
+    clear = [run for run in rest if run.metrics.auc.low is not None and run not in near]
+    text = f"On {where(best[0])}, {_highest(best, alone=not rest)}"
+    text += _of_intervals(near, f"overlaps with {own}", f"overlap with {own}")
+    text += _of_intervals(clear, f"lies wholly below {own}", f"lie wholly below {own}")
+    alike = {run.name for run in best}
+    return text + _paired({name: lead for name, lead in leads.items() if name not in alike}, its)
 
 
-def _of_intervals(names: Sequence[str], one: str, several: str) -> str:
+def _highest(best: Sequence[Run], *, alone: bool) -> str:
+    """Who has the highest AUC, several where they tie; `alone` where no other run has one."""
+    macro = "" if len(best[0].data.classes) == 1 else "macro "
+    names, figures = [in_quotes(run.name) for run in best], [with_interval(run.metrics.auc) for run in best]
+    if len(best) == 1:
+        return f"{names[0]} has the highest {macro}AUC, {figures[0]}."
+    each = listing(f"{name} {figure}" for name, figure in zip(names, figures, strict=True))
+    return (
+        f"{listing(names)} have exactly the same {macro}AUC{'' if alone else ', the highest'}: "
+        f"{figures[0] if len(set(figures)) == 1 else each}."
+    )
+
+
+def _of_intervals(runs: Sequence[Run], one: str, several: str) -> str:
     """A sentence on the intervals of these runs; nothing where there are none."""
+    names = [in_quotes(run.name) for run in runs]
     if not names:
         return ""
     return (
@@ -192,16 +221,16 @@ def _of_intervals(names: Sequence[str], one: str, several: str) -> str:
     )
 
 
-def _paired(leads: Mapping[str, Difference]) -> str:
+def _paired(leads: Mapping[str, Difference], its: str) -> str:
     """What pairing over the same records adds to the intervals."""
     sure = [in_quotes(name) for name, lead in leads.items() if lead.p < SIGNIFICANT]
     unsure = [in_quotes(name) for name, lead in leads.items() if lead.p >= SIGNIFICANT]
     if not leads:
         return ""
     if not sure:
-        return f" Paired over the same records, its lead over {listing(unsure, 'or')} could be chance."
+        return f" Paired over the same records, {its} lead over {listing(unsure, 'or')} could be chance."
     more = f", that over {listing(unsure, 'or')} could be" if unsure else ""
-    return f" Paired over the same records, its lead over {listing(sure)} is more than chance{more}."
+    return f" Paired over the same records, {its} lead over {listing(sure)} is more than chance{more}."
 
 
 def honesty(runs: Sequence[Run]) -> list[str]:
@@ -265,12 +294,30 @@ def _cautions_of(run: Run) -> list[str]:
             f"{listing(run.data.untuned)} had no positive or no negative among the validation ECGs, so nothing was "
             "calibrated there and the threshold is 0.5 unchosen."
         )
+    if hardly := _hardly_decided(run.data):
+        found.append(
+            f"The threshold and calibration of {listing(hardly)} rest on that few validation ECGs, and so mostly on chance."
+        )
     few = [
         f"{name} ({scores.positives})" for name, scores in run.metrics.classes.items()
         if scores.positives < FEW_POSITIVES
     ]  # fmt: skip
     if few:
         found.append(f"There are few {run.shown} positives, and so wide uncertainty, for {listing(few)}.")
+    return found
+
+
+def _hardly_decided(data: Data) -> list[str]:
+    """The classes that few validation records of one side decided, each with their number."""
+    found = []
+    for name in data.classes:
+        positives = data.positives.get(name, {}).get("validation")
+        if positives is None or name in data.untuned:
+            continue
+        sides = [(positives, "positive"), (data.records["validation"] - positives, "negative")]
+        number, side = min(sides)
+        if number < FEWEST_TO_DECIDE:
+            found.append(f"{name} ({counted(number, side)})")
     return found
 
 

@@ -96,6 +96,7 @@ def _network_sentences(analysis: Analysis, finding: NetworkFinding) -> list[str]
     if network:
         said.append(
             f"The best network, {in_quotes(network.name)}, has {_area(analysis)} of {figure(network.auc)}{_chance(network)}."
+            f"{_equalled(analysis, network)}"
         )
     if baseline:
         said.append(
@@ -104,6 +105,13 @@ def _network_sentences(analysis: Analysis, finding: NetworkFinding) -> list[str]
     if network and baseline:
         said.append(_lead(analysis, network, finding))
     return said
+
+
+def _equalled(analysis: Analysis, best: Standing) -> str:
+    """Which other networks have the very AUC of the best."""
+    networks = [one for one in analysis.standings if one.arm.is_network and one is not best]
+    alike = [one for one in networks if one.auc.value == best.auc.value]
+    return f" {_named(alike)} {agreed(len(alike), 'has', 'have')} the same AUC." if alike else ""
 
 
 def _lead(analysis: Analysis, network: Standing, finding: NetworkFinding) -> str:
@@ -206,11 +214,20 @@ def mode_finding(analysis: Analysis) -> tuple[ModeFinding, list[str]]:
 def _tied(analysis: Analysis) -> list[str]:
     if len(analysis.standings) < 2:
         return []
-    best, others = analysis.standings[0], [one for one in analysis.standings if one.tied]
-    if not others:
-        return [f"{in_quotes(best.name)} is told apart from every other arm."]
-    named = listing([in_quotes(one.name) for one in others[:MOST_NAMED]] + _more_of(len(others) - MOST_NAMED))
-    return [f"Not told apart from the highest, {in_quotes(best.name)}: {named}."]
+    first, *rest = analysis.standings
+    best = [first, *(one for one in rest if one.auc.value == first.auc.value)]
+    others = [one for one in rest if one.tied and one not in best]
+    highest = _named(best)
+    if others:
+        return [f"Not told apart from the highest, {highest}: {_named(others)}."]
+    if len(best) == 1:
+        return [f"{highest} is told apart from every other arm."]
+    apart = " and are told apart from every other arm" if len(best) < len(analysis.standings) else ""
+    return [f"{highest} have exactly the same AUC{apart}."]
+
+
+def _named(standings: Sequence[Standing]) -> str:
+    return listing([in_quotes(one.name) for one in standings[:MOST_NAMED]] + _more_of(len(standings) - MOST_NAMED))
 
 
 def _more_of(number: int) -> list[str]:
