@@ -83,6 +83,23 @@ def test_a_header_without_its_samples_is_absent_and_a_short_one_broken(tmp_path:
     assert [record for record, _ in found.broken] == ["r2"]
     assert [place for place, _ in found.read] == [0, 3]
     assert found.labels is None
+    page = write_inspection(found, tmp_path / "out").read_text(encoding="utf-8")
+    assert "2 records of 2 patients could be read, 2 could not" in page
+    assert "of 4 listed, 0 in several folds" in page
+
+
+def test_a_voltage_that_is_drawn_lower_than_it_is_is_named(tmp_path: Path) -> None:
+    """The page doubts voltages held at their end; what its own drawing cuts off looks the same."""
+    high = ECGS[1].signal.copy()
+    high[ECGS[1].leads.index("V2"), 500:504] += 9
+    for name, ecg in (("r0", ECGS[0]), ("r1", replace(ECGS[1], signal=high))):
+        write_wfdb(tmp_path, name, ecg)
+    (tmp_path / "m.csv").write_text("path,mi\nr0,0\nr1,1\n")
+    found = inspect_dataset(open_dataset(str(tmp_path / "m.csv"), None, to_train_on=False), workers=1)
+    page = write_inspection(found, tmp_path / "out").read_text(encoding="utf-8")
+    drawn = dict(re.findall(r'Record (r\d).*?(class="evidence".*?)<svg', page, flags=re.DOTALL))
+    assert "Drawn up to 5 mV; V2 goes beyond." in drawn["r1"]
+    assert "Drawn up to" not in drawn["r0"]
 
 
 def test_a_copy_with_another_label_is_pointed_out(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from markupsafe import Markup
+from numpy.typing import NDArray
 
 from ecgenough import formats
 from ecgenough.ecg import STANDARD_LEADS
@@ -31,7 +32,7 @@ MOST_LISTED = 300  # rows of one table on the page; the CSV files hold all
 MOST_CLASSES, A_CLASS = 12, 1  # examples
 DOUBTED = 2  # examples of each kind of suspicion
 WORST = 6  # examples
-MOST_MILLIVOLTS = 5.0  # either way; what is higher is drawn as that high
+MOST_MILLIVOLTS = 5.0  # either way; what is higher is drawn as that high, and said
 SIMULATED = "The ECGs are simulated."
 
 
@@ -141,7 +142,7 @@ def _answer(inspection: Inspection) -> str:
     read = len(inspection.read)
     doubted = len({one.place for one in inspection.suspicions})
     found = [
-        f"{counted(read, 'record')} of {counted(len(set(inspection.dataset.patients)), 'patient')} could be read"
+        f"{counted(read, 'record')} of {counted(_patients_read(inspection), 'patient')} could be read"
         + (f", {inspection.listed - read:,} could not" if inspection.listed > read else ""),
         f"{counted(doubted, 'record')} {agreed(doubted, 'raises', 'raise')} a suspicion",
     ]
@@ -158,6 +159,10 @@ def _answer(inspection: Inspection) -> str:
     return f"{'; '.join(found)}."
 
 
+def _patients_read(inspection: Inspection) -> int:
+    return len({inspection.dataset.patients[place] for place, _ in inspection.read})
+
+
 def _strangers(inspection: Inspection) -> list[object]:
     patients = inspection.dataset.patients
     return [one for one in inspection.copies if patients[one.first] != patients[one.second]]
@@ -166,9 +171,11 @@ def _strangers(inspection: Inspection) -> list[object]:
 def _tiles(inspection: Inspection) -> list[tuple[str, str, str]]:
     read = [found for _, found in inspection.read]
     scores = np.array([found.score for found in read])
+    patients = len(set(inspection.dataset.patients))
+    of = f"of {patients:,} listed, " if patients > _patients_read(inspection) else ""
     return [
         ("Records read", f"{len(read):,}", f"of {inspection.listed:,} listed"),
-        ("Patients", f"{len(set(inspection.dataset.patients)):,}", f"{len(inspection.torn):,} in several folds"),
+        ("Patients", f"{_patients_read(inspection):,}", f"{of}{len(inspection.torn):,} in several folds"),
         (
             "Absent or broken",
             f"{len(inspection.absent) + len(inspection.broken):,}",
@@ -273,7 +280,16 @@ def _drawing(inspection: Inspection, place: int, said: tuple[str, ...]) -> Drawi
         _given(inspection, place),
     )
     about = ", ".join(fact for fact in facts if fact)
+    said = (*said, *_cut_off(ecg.leads, signal - level[:, None]))
     return Drawing(dataset.records[place], about, said, Markup(draw_ecg(centred, ecg.rate, ecg.leads)))
+
+
+def _cut_off(leads: Sequence[str], centred: NDArray[np.float64]) -> list[str]:
+    """Which leads the drawing cuts off: it looks as if the recorder had."""
+    most = np.abs(np.nan_to_num(centred)).max(axis=1)
+    beyond = [lead for lead, height in zip(leads, most, strict=True) if height > MOST_MILLIVOLTS]
+    goes = agreed(len(beyond), "goes", "go")
+    return [f"Drawn up to {MOST_MILLIVOLTS:g} mV; {listing(beyond)} {goes} beyond."] if beyond else []
 
 
 def _person(inspection: Inspection, place: int) -> str:

@@ -15,6 +15,7 @@ BARS = 24  # of a histogram
 ROW, NAME, VALUE = 24, 132, 96  # of the bars of labels
 MOST_IN_MAP = 24  # classes
 MAP_NAME, MAP_TOP = 74, 64
+MOST_CELL = 60  # of the map of few classes
 
 
 def histogram(title: str, axis: str, groups: Sequence[tuple[str, str, ArrayLike]], caption: str = "") -> Figure | None:
@@ -91,7 +92,7 @@ def together_figure(labels: Labels) -> Figure | None:
     order = np.argsort(-labels.counts, kind="stable")[:MOST_IN_MAP]
     shares = labels.together[np.ix_(order, order)] / np.maximum(labels.counts[order], 1)[:, None]
     names = [labels.classes[at] for at in order.tolist()]
-    size = (WIDTH - MAP_NAME) / len(order)
+    size = min((WIDTH - MAP_NAME) / len(order), MOST_CELL)
     marks = _map_names(names, size)
     marks += [_map_cell(shares, row, column, size, names) for row in range(len(order)) for column in range(len(order))]
     caption = "Of the records of the class on the left, the share that also has the class above."
