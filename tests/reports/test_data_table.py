@@ -32,6 +32,14 @@ def test_csv_has_a_column_for_each_end_of_an_interval_and_nothing_where_nothing_
     assert [row[0] for row in rows[1:]] == ["x.csv", "x.csv", "y.csv", "y.csv"]
 
 
+def test_a_small_p_value_is_not_nothing_but_in_csv_the_number_it_is() -> None:
+    column = Column("p", "p", "number", chances=True)
+    table = Table("tests", "Tests", (column,), ((Entry(0.00012),), (Entry(0.001),), (Entry(0.25),)))
+    assert [row[0].text(column) for row in table.rows] == ["below 0.001", "0.001", "0.250"]
+    assert as_csv([table], [()], ()).splitlines() == ["p", "0.00012", "0.001", "0.25"]
+    assert "below 0.001" in as_latex(table, "tests-1")
+
+
 def test_latex_is_booktabs_with_intervals_in_brackets() -> None:
     text = as_latex(TABLE, "arms-1")
     assert r"\caption{Arms \& figures}" in text

@@ -1,12 +1,15 @@
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ecgenough.inspection.labels import Labels
 from ecgenough.reports.figures import ForestRow, flow_figure, forest_figure, learning_figures
+from ecgenough.reports.inspection_figures import together_figure
 from ecgenough.reports.plot import COLOURS, fitted_axis
 from ecgenough.reports.reading import read_run, read_runs
 from ecgenough.reports.run import Estimate
@@ -93,3 +96,13 @@ def test_an_axis_of_epochs_has_whole_ticks_from_the_first_to_the_last() -> None:
     axis = fitted_axis("epoch", range(1, 21), whole=True)
     assert (axis.low, axis.high) == (1, 20)
     assert axis.ticks == (5, 10, 15, 20)
+
+
+def test_classes_that_are_never_given_together_are_not_called_so() -> None:
+    counts = np.array([2, 1])
+    labels = Labels("t", ("A", "B"), ("A", "B"), 3, np.array([3, 3]), counts, np.diag(counts), 0, 0)
+    alone, both = together_figure(labels), together_figure(replace(labels, together=np.array([[2, 1], [1, 1]])))
+    assert alone is not None
+    assert both is not None
+    assert 'aria-label="Classes given together; no two of them are."' in alone.svg
+    assert "most often A among B, 100%" in both.svg

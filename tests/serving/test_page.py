@@ -474,6 +474,37 @@ def test_filters_name_their_cut_off_and_raw_is_a_click_away(opened: Opened, spik
     assert page.locator("#papers path[data-lead=II]").first.get_attribute("d") == raw
 
 
+def test_a_filter_that_a_slow_recording_cannot_have_is_not_called_applied(opened: Opened) -> None:
+    said = opened().evaluate(
+        """async () => {
+          const { described } = await import('/page/filters.js');
+          const both = {highpass: false, lowpass: true, notch: 50};
+          return [described(both, [500]), described(both, [100]), described(both, [100, 500]), described(both, [60])];
+        }"""
+    )
+    assert said == [
+        "filtered: low-pass 40 Hz, notch 50 Hz",
+        "filtered: low-pass 40 Hz · no notch 50 Hz at 100 Hz",
+        "filtered: low-pass 40 Hz, notch 50 Hz · no notch 50 Hz at 100 Hz",
+        "unfiltered · no low-pass 40 Hz at 60 Hz, no notch 50 Hz at 60 Hz",
+    ]
+
+
+def test_all_that_is_shown_is_taken_away(opened: Opened, slow_and_fast: list[Path]) -> None:
+    page = opened()
+    show(page, *slow_and_fast)
+    page.select_option("#other", label="fast.npz")
+    taken: list[str] = []
+    page.on("download", lambda one: taken.append(one.suggested_filename))
+    page.click("#png")
+    page.click("#json")
+    for _ in range(200):
+        if len(taken) == 4:
+            break
+        page.wait_for_timeout(50)
+    assert sorted(taken) == ["fast.json", "fast.png", "slow.json", "slow.png"]
+
+
 def test_what_is_downloaded(opened: Opened, simulated: Path) -> None:
     page = opened()
     header = sorted((simulated / "superclasses").rglob("*.hea"))[0]

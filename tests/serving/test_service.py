@@ -18,7 +18,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from ecgenough import formats
-from ecgenough.model import Model
+from ecgenough.model import Model, weights_digest
 from ecgenough.serving.answering import Service
 from ecgenough.serving.answers import PredictAnswer
 from ecgenough.serving.door import Door
@@ -31,7 +31,8 @@ Upload = list[tuple[str, tuple[str, bytes]]]
 
 @pytest.fixture(scope="module")
 def served(trained: Path) -> Iterator[tuple[Door, Service, TestClient]]:
-    door, service = build_app(Model.load(trained), "tiny", Limits(readers=1, upload=2**20))
+    digest = weights_digest(trained)
+    door, service = build_app(Model.load(trained), "tiny", Limits(readers=1, upload=2**20), weights_sha256=digest)
     with TestClient(door) as client:
         yield door, service, client
 
@@ -76,7 +77,9 @@ def test_one_bad_file_does_not_spoil_the_others(served: tuple[Door, Service, Tes
     assert "bad.hea" in alone.json()["detail"]
 
 
-def test_fhir_is_answered_where_it_is_accepted(served: tuple[Door, Service, TestClient], headers: list[Path]) -> None:
+def test_fhir_is_answered_where_it_is_accepted(
+    served: tuple[Door, Service, TestClient], trained: Path, headers: list[Path]
+) -> None:
     _, service, client = served
     accept = {"accept": "application/fhir+json"}
     answer = client.post("/v1/predict", files=_files(headers[0]), headers=accept)
@@ -85,6 +88,9 @@ def test_fhir_is_answered_where_it_is_accepted(served: tuple[Door, Service, Test
     expected = diagnostic_report(service.model.predict(ecg), ecg, network)
     assert answer.json()["conclusion"] == expected["conclusion"]
     assert answer.json()["status"] == "preliminary"
+    device, digest = answer.json()["contained"][0], weights_digest(trained)
+    assert [one["value"] for one in device["identifier"]] == [digest]
+    assert client.get("/v1/model").json()["weights_sha256"] == digest
     two = client.post("/v1/predict", files=_files(*headers[:2]), headers=accept).json()
     assert (two["resourceType"], len(two["entry"])) == ("Bundle", 2)
     spoilt = [*_files(headers[0]), ("files", ("bad.hea", b"not a header"))]
@@ -273,6 +279,7 @@ def test_a_process_that_is_told_to_end_ends_well(trained: Path) -> None:
                     break
             except httpx.TransportError:
                 time.sleep(0.1)
+        assert httpx.get(f"http://127.0.0.1:{port}/v1/model").json()["weights_sha256"] == weights_digest(trained)
         running.send_signal(signal.SIGTERM)
         said = running.communicate(timeout=60)[1]
     finally:

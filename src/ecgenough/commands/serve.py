@@ -30,4 +30,4 @@ def serve(
     loaded.check_it_answers()
     limits = Limits(upload=upload * 2**20, waiting=waiting, answer=seconds)
     typer.echo(f"http://{host}:{port} answers for {model}. Ctrl-C ends it.", err=True)
-    serve_requests(loaded, ensembles.short_name(model), host, port, limits, token)
+    serve_requests(loaded, ensembles.short_name(model), ensembles.digest(model), host, port, limits, token)

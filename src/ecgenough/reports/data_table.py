@@ -16,7 +16,10 @@ LATEX = {
 
 @dataclass(frozen=True)
 class Column:
-    """`name` heads the column in CSV, `heading` elsewhere; numbers have so many `digits` after the point, signed or not."""
+    """`name` heads the column in CSV, `heading` elsewhere; numbers have so many `digits` after the point, signed or not.
+
+    Of a column of `chances`, such as p-values, what its digits would show as 0 is said to be below the least of them.
+    """
 
     name: str
     heading: str
@@ -24,9 +27,12 @@ class Column:
     digits: int = 3
     hint: str = ""
     signed: bool = False
+    chances: bool = False
 
     def number(self, value: float) -> str:
         """A number as this column writes it, with a proper minus sign."""
+        if self.chances and value < (least := 10.0**-self.digits):
+            return f"below {least:.{self.digits}f}"
         return numeral(value, f"{'+' if self.signed else ''},.{self.digits}f")
 
 

@@ -100,7 +100,8 @@ def together_figure(labels: Labels) -> Figure | None:
         caption += f" The {MOST_IN_MAP} most frequent of {len(labels.classes)} classes."
     off = shares - np.eye(len(order)) * shares
     row, column = np.unravel_index(int(off.argmax()), off.shape)
-    label = f"Classes given together; most often {names[column]} among {names[row]}, {off.max():.0%}."
+    most = f"most often {names[column]} among {names[row]}, {off.max():.0%}" if off.max() > 0 else "no two of them are"
+    label = f"Classes given together; {most}."
     return Figure(
         "Which classes are given together", svg(WIDTH, MAP_TOP + size * len(order) + 4, label, marks), caption
     )

@@ -67,8 +67,14 @@ def comparisons_table(analysis: Analysis) -> Table:
         Column("second", "Second"),
         Column("metric", "Figure"),
         Column("difference", "First less second", "interval", signed=True),
-        Column("p", "p", "number"),
-        Column("p_holm", "p, Holm", "number", hint="Corrected for all comparisons of the family in this figure."),
+        Column("p", "p", "number", chances=True),
+        Column(
+            "p_holm",
+            "p, Holm",
+            "number",
+            hint="Corrected for all comparisons of the family in this figure.",
+            chances=True,
+        ),
         Column("tests", "Tests", "number", 0, "How many comparisons the family has."),
         Column("method", "Method"),
     )

@@ -29,8 +29,8 @@ Read = tuple[str, Ecg | EcgenoughError]  # a file's name, and the recording or w
 class Service:
     """A model with the processes that read for it and the threads that answer for it."""
 
-    def __init__(self, model: Model, name: str, limits: Limits) -> None:
-        self.model, self.name, self.limits = model, name, limits
+    def __init__(self, model: Model, name: str, limits: Limits, weights_sha256: str = "") -> None:
+        self.model, self.name, self.limits, self.weights_sha256 = model, name, limits, weights_sha256
         self.state, self.metrics = State(), Metrics()
         self.json = PredictJson(name, model.classes, model.titles, model.thresholds)
         self.readers = Readers(limits)

@@ -26,7 +26,9 @@ class Server(uvicorn.Server):
         self.should_exit = self.service.state.draining = True
 
 
-def serve(model: Model, name: str, host: str, port: int, limits: Limits, token: str | None) -> None:
+def serve(
+    model: Model, name: str, weights_sha256: str, host: str, port: int, limits: Limits, token: str | None
+) -> None:
     """Answer requests until told to end. Raises EcgenoughError where the address cannot be had."""
     try:
         address = socket.create_server((host, port), backlog=1024)
@@ -34,7 +36,7 @@ def serve(model: Model, name: str, host: str, port: int, limits: Limits, token: 
         raise EcgenoughError(
             f"{host}:{port} cannot be listened on: {error.strerror or error}. Name another --host or --port."
         ) from None
-    door, service = build_app(model, name, limits, token)
+    door, service = build_app(model, name, limits, token, weights_sha256)
     config = uvicorn.Config(
         door, log_level="warning", access_log=False, timeout_graceful_shutdown=GRACE, server_header=False, lifespan="on"
     )

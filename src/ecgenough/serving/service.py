@@ -16,7 +16,7 @@ from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenModel, BrokenRecord, EcgenoughError
 from ecgenough.model import Model, Prediction
 from ecgenough.serving.answering import Read, Service
-from ecgenough.serving.answers import Complaint, EcgAnswer, PredictAnswer, described, without_folders
+from ecgenough.serving.answers import NOTICE, Complaint, EcgAnswer, PredictAnswer, described, without_folders
 from ecgenough.serving.door import Door
 from ecgenough.serving.explanation import METHODS, can_explain
 from ecgenough.serving.explanation_routes import add_explanation
@@ -28,10 +28,17 @@ from ecgenough.serving.requests import Files, Layout
 FHIR = "application/fhir+json"
 
 
-def build_app(model: Model, name: str, limits: Limits | None = None, token: str | None = None) -> tuple[Door, Service]:
-    """The ASGI application and what it is made of. `token`, where given, must come with every request as bearer."""
+def build_app(
+    model: Model, name: str, limits: Limits | None = None, token: str | None = None, weights_sha256: str = ""
+) -> tuple[Door, Service]:
+    """The ASGI application and what it is made of. `token`, where given, must come with every request as bearer.
+
+    `weights_sha256` is what answers call the model by for those who keep them.
+    """
     limits = limits or Limits()
-    service = Service(replace(model, name=name), name, limits)  # errors go out: without the path of its file
+    service = Service(
+        replace(model, name=name), name, limits, weights_sha256
+    )  # errors go out: without the path of its file
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -41,7 +48,7 @@ def build_app(model: Model, name: str, limits: Limits | None = None, token: str 
 
     app = FastAPI(
         title="ecgenough",
-        description="What a trained network reads in an ECG. Research software, not a medical device.",
+        description=f"What a trained network reads in an ECG. {NOTICE}",
         version="1",
         docs_url=None,  # its pages fetch scripts from elsewhere
         redoc_url=None,
@@ -70,7 +77,7 @@ def _add_answers(app: FastAPI, service: Service) -> None:
         read = await service.read_all(files, layout)
         said = await service.answer(read)
         if FHIR in request.headers.get("accept", ""):
-            return _as_fhir(read, said, service.model.recipe.network.name)
+            return _as_fhir(read, said, service)
         errors = [one for one in said if isinstance(one, EcgenoughError)]
         if len(errors) == len(said):
             raise errors[0] if isinstance(errors[0], BrokenModel) else BrokenRecord(str(errors[0]))
@@ -95,9 +102,10 @@ def _add_answers(app: FastAPI, service: Service) -> None:
             "leads": about.recipe.signal.leads,
             "rate": about.recipe.signal.rate,
             "network": about.recipe.network.name,
+            "weights_sha256": service.weights_sha256 or None,
             "origin": without_folders(about.origin),
             "explains": list(METHODS) if can_explain() else [],
-            "notice": "Research software, not a medical device.",
+            "notice": NOTICE,
         }
 
 
@@ -122,14 +130,14 @@ def _add_health(app: FastAPI, service: Service) -> None:
         return PlainTextResponse(generate_latest(service.metrics.registry), media_type="text/plain; version=0.0.4")
 
 
-def _as_fhir(read: Sequence[Read], said: Sequence[Prediction | EcgenoughError], network: str) -> JSONResponse:
+def _as_fhir(read: Sequence[Read], said: Sequence[Prediction | EcgenoughError], service: Service) -> JSONResponse:
     """One DiagnosticReport, or a Bundle of several. Raises the first error: a report cannot say why it is missing."""
-    reports = []
+    reports, network = [], service.model.recipe.network.name
     for (_, ecg), one in zip(read, said, strict=True):
         if isinstance(one, EcgenoughError):
             raise one
         assert isinstance(ecg, Ecg)  # what was said of
-        reports.append(diagnostic_report(one, ecg, network))
+        reports.append(diagnostic_report(one, ecg, network, service.weights_sha256))
     return JSONResponse(reports[0] if len(reports) == 1 else bundle(reports), media_type=FHIR)
 
 

@@ -35,7 +35,7 @@ function paper(recordings, filters, explanation, number) {
   const view = viewOf(duration(ecg));
   if (!ecg.leads.includes(view.chosen)) [view.chosen] = ecg.leads;
   const traces = laid(recordings.map((one, index) => traceOf(one, filters, index ? undefined : explanation)), recordings, view.layout);
-  const { drawing, sheet } = draw(traces, view, said(filters, recordings.length, view.layout), keysOf(recordings, explanation));
+  const { drawing, sheet } = draw(traces, view, said(filters, recordings, view.layout), keysOf(recordings, explanation));
   const names = recordings.map((one) => html("span", { class: "header" }, [about(one)]));
   const head = html("figcaption", {}, [...names, html("span", { class: "print-only" }, ["Not a medical device. Not over-read."])]);
   const label = `Paper ${number}, ${recordings.map((one) => one.ecg.file).join(" and ")}: + and − zoom, 0 resets, arrows pan`;
@@ -43,9 +43,9 @@ function paper(recordings, filters, explanation, number) {
   return { figure: html("figure", {}, [head, scroll]), drawing, sheet, view };
 }
 
-function said(filters, count, layout) {
-  const how = layout === "beats" ? "median beats, aligned at R" : count > 1 ? "first beats aligned at R" : "";
-  return [described(filters), how].filter(Boolean).join(" · ");
+function said(filters, recordings, layout) {
+  const how = layout === "beats" ? "median beats, aligned at R" : recordings.length > 1 ? "first beats aligned at R" : "";
+  return [described(filters, recordings.map(({ ecg }) => ecg.rate)), how].filter(Boolean).join(" · ");
 }
 
 /** @returns {Trace} */

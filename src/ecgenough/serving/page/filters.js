@@ -10,13 +10,20 @@ export const LOW_PASS = 40; // Hz
 const NOTCH_QUALITY = 30; // centre over width
 const ROOT_HALF = Math.SQRT1_2; // quality of a Butterworth section of order 2
 
-/** What the filters do, in words. */
-export function described(/** @type {Filters} */ { highpass, lowpass, notch }) {
-  const named = [];
-  if (highpass) named.push(`high-pass ${HIGH_PASS} Hz`);
-  if (lowpass) named.push(`low-pass ${LOW_PASS} Hz`);
-  if (notch) named.push(`notch ${notch} Hz`);
-  return named.length ? `filtered: ${named.join(", ")}` : "unfiltered";
+/** A filter at or above half the sampling rate is left out: there is nothing for it to remove. */
+const fits = (hertz, rate) => hertz < rate / 2;
+
+/**
+ * What the filters do to recordings of these rates, and which of them is left out at which rate, in words.
+ * @param {Filters} filters
+ * @param {number[]} rates  Hz
+ */
+export function described({ highpass, lowpass, notch }, rates) {
+  const chosen = [highpass && ["high-pass", HIGH_PASS], lowpass && ["low-pass", LOW_PASS], notch && ["notch", notch]].filter(Boolean);
+  const done = chosen.filter(([, hertz]) => rates.some((rate) => fits(hertz, rate))).map(([name, hertz]) => `${name} ${hertz} Hz`);
+  const left = chosen.flatMap(([name, hertz]) => [...new Set(rates)].filter((rate) => !fits(hertz, rate))
+    .map((rate) => `no ${name} ${hertz} Hz at ${rate} Hz`));
+  return [done.length ? `filtered: ${done.join(", ")}` : "unfiltered", left.join(", ")].filter(Boolean).join(" · ");
 }
 
 /**
@@ -30,12 +37,12 @@ export function filtered(lead, rate, filters) {
   return sections.length ? stretches(lead).flatMap((part) => part[0] === null ? part : sections.reduce(bothWays, part)) : lead;
 }
 
-/** @returns {Section[]} a filter at or above half the sampling rate is left out: there is nothing for it to remove */
+/** @returns {Section[]} */
 function sectionsOf({ highpass, lowpass, notch }, rate) {
   const sections = [];
   if (highpass) sections.push(section("high", HIGH_PASS, rate, ROOT_HALF));
-  if (lowpass && LOW_PASS < rate / 2) sections.push(section("low", LOW_PASS, rate, ROOT_HALF));
-  if (notch && notch < rate / 2) sections.push(section("notch", notch, rate, NOTCH_QUALITY));
+  if (lowpass && fits(LOW_PASS, rate)) sections.push(section("low", LOW_PASS, rate, ROOT_HALF));
+  if (notch && fits(notch, rate)) sections.push(section("notch", notch, rate, NOTCH_QUALITY));
   return sections;
 }
 

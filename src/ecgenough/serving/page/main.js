@@ -109,7 +109,7 @@ function complain(error) {
 function tellScale() {
   document.documentElement.style.setProperty("--zoom", String(zoom));
   const view = viewOf(duration(current().ecg));
-  const scale = `${view.speed} mm/s · ${view.gain} mm/mV · ${described(filtersOf())}`;
+  const scale = `${view.speed} mm/s · ${view.gain} mm/mV · ${described(filtersOf(), shown().map(({ ecg }) => ecg.rate))}`;
   at("scale").textContent = zoom === 1 ? scale : `${scale} · zoom ${zoom} ×: not to scale`;
 }
 
@@ -201,7 +201,9 @@ followFingers(at("papers"), () => zoom, (wanted) => {
   tellScale();
 });
 at("print").addEventListener("click", print);
-at("png").addEventListener("click", () => savePng(document.querySelector("#papers svg"), current().ecg.file));
-at("json").addEventListener("click", () => saveJson(current()));
+at("png").addEventListener("click", () => {
+  document.querySelectorAll("#papers svg").forEach((drawing, index) => savePng(drawing, shown()[index].ecg.file));
+});
+at("json").addEventListener("click", () => shown().forEach(saveJson));
 at("theme").addEventListener("change", (event) => { document.documentElement.dataset.theme = event.target.value; });
 calibrate();
