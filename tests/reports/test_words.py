@@ -3,7 +3,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ecgenough.reports import words
+import pytest
+
+from ecgenough.reports import tables, words
 from ecgenough.reports.reading import read_run, read_runs
 from ecgenough.reports.run import Estimate, Run
 from ecgenough.scoring.comparison import Difference
@@ -58,6 +60,21 @@ def test_the_comparison_says_which_is_best_which_overlap_and_which_do_not(run_fo
     assert "The interval of “c” lies wholly below its own." in said
     paired = words.comparison(runs, {"b": Difference(0.03, -0.01, 0.07, 0.2), "c": Difference(0.2, 0.1, 0.3, 0.002)})
     assert paired.endswith("its lead over “c” is more than chance, that over “b” could be.")
+
+
+@pytest.mark.parametrize(
+    ("positives", "said"), [(1, "only 1 test positive"), (4, "only 4 test positives"), (597, "only 3 test negatives")]
+)
+def test_which_is_better_is_not_asked_of_a_handful_of_positives(run_folder: Path, positives: int, said: str) -> None:
+    """A bootstrap of one positive draws the same one each time: p was 0.003 for 12 test ECGs."""
+    run = read_run(run_folder)
+    few = {name: replace(scores, positives=positives) for name, scores in run.metrics.classes.items()}
+    run = replace(run, metrics=replace(run.metrics, classes=few))
+    runs = [with_auc(run, 0.9, 0.88, 0.92, "a"), with_auc(run, 0.1, 0.0, 0.98, "b")]
+    assert words.comparison(runs, {}).endswith(
+        f"With {said} of any class, which is better is not asked: it would be up to each one."
+    )
+    assert tables.differences(runs) == {}
 
 
 def test_runs_that_tie_exactly_are_both_called_highest(run_folder: Path) -> None:

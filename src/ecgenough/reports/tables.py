@@ -8,7 +8,7 @@ import numpy as np
 
 from ecgenough.recipe import Recipe
 from ecgenough.reports.run import UNDEFINED, Estimate, Run
-from ecgenough.reports.words import MEANINGS
+from ecgenough.reports.words import MEANINGS, too_few_to_compare
 from ecgenough.scoring import METRICS, holm, paired_bootstrap
 from ecgenough.scoring.comparison import Difference
 from ecgenough.scoring.metrics import Predictions as Scored
@@ -147,8 +147,8 @@ def _verdict(calls: Sequence[Call], right: bool) -> str:
 def differences(runs: Sequence[Run]) -> dict[str, Difference]:
     """How far the best run's macro AUC lies above each other one's on the same records, paired over patients.
 
-    The p-values are Holm's, for all comparisons at once. Empty where runs were not all scored on the same records, or the
-    best left no predictions.
+    The p-values are Holm's, for all comparisons at once. Empty where runs were not all scored on the same records, the best
+    left no predictions, or too few positives or negatives are there to tell.
     """
     known = [run for run in runs if run.predictions is not None and run.metrics.auc.value is not None]
     if len(known) < 2 or len({frozenset(run.predictions.records) for run in known if run.predictions}) > 1:
@@ -156,6 +156,8 @@ def differences(runs: Sequence[Run]) -> dict[str, Difference]:
     best, *rest = sorted(known, key=lambda run: -(run.metrics.auc.value or 0))
     if any((run.metrics.auc.value or 0) > (best.metrics.auc.value or 0) for run in runs):
         return {}  # the best of all left no predictions
+    if too_few_to_compare(best):
+        return {}
     scored, patients = _aligned(best)
     found = [paired_bootstrap(scored, _aligned(run)[0], patients, lambda metrics: metrics.macro["auc"]) for run in rest]
     adjusted = holm([difference.p for difference in found])

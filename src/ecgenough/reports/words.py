@@ -194,8 +194,27 @@ def comparison(runs: Sequence[Run], leads: Mapping[str, Difference]) -> str:
     text = f"On {where(best[0])}, {_highest(best, alone=not rest)}"
     text += _of_intervals(near, f"overlaps with {own}", f"overlap with {own}")
     text += _of_intervals(clear, f"lies wholly below {own}", f"lie wholly below {own}")
+    if rest and too_few_to_compare(best[0]):
+        return f"{text} With {_most_of_a_side(best[0])} of any class, which is better is not asked: it would be up to each one."
     alike = {run.name for run in best}
     return text + _paired({name: lead for name, lead in leads.items() if name not in alike}, its)
+
+
+def too_few_to_compare(run: Run) -> bool:
+    """Whether no class has enough records on both sides; those few come again in every resample, so that p is far too low."""
+    return min(_sides(run)) < FEWEST_TO_DECIDE
+
+
+def _sides(run: Run) -> tuple[int, int]:
+    """Positives and negatives of the class that has most on its smaller side."""
+    sides = [(one.positives, run.metrics.records - one.positives) for one in run.metrics.classes.values()]
+    return max(sides, key=min)
+
+
+def _most_of_a_side(run: Run) -> str:
+    positives, negatives = _sides(run)
+    number, side = min((positives, "positive"), (negatives, "negative"))
+    return f"{'only ' if number else ''}{counted(number, f'{run.shown} {side}')}"
 
 
 def _highest(best: Sequence[Run], *, alone: bool) -> str:
