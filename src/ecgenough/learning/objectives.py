@@ -1,4 +1,4 @@
-"""What a network can learn from ECGs without labels: to rebuild hidden stretches, or to know a record again."""
+"""What a network can learn from ECGs without labels: to rebuild hidden stretches, to know a record again, to measure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ecgenough import recipe
+from ecgenough.learning.losses import known_mean
 from ecgenough.networks.contract import Network
 
 DECODER_WIDTH = 128
@@ -18,12 +19,15 @@ _PROBED = 1024  # samples: a multiple of every network's stride
 class View:
     """Records as a network sees them: normalised `ecg` `[batch, leads, samples]`.
 
-    `mask` `[batch, 1, samples]` is true for signal; `group` `[batch]` is the same number for what belongs together.
+    `mask` `[batch, 1, samples]` is true for signal; `group` `[batch]` is the same number for what belongs together;
+    `measured` `[batch, measures]` is what calipers read off the whole record (see `measuring`), without columns where
+    the objective does not ask for it.
     """
 
     ecg: Tensor
     mask: Tensor
     group: Tensor
+    measured: Tensor
 
 
 class Objective(nn.Module):
@@ -108,13 +112,40 @@ class Contrast(Objective):
         return nt_xent(embeddings.float(), torch.cat([view.group for view in views]), self.temperature)
 
 
-def build_objective(settings: recipe.Pretraining, network: Network, rate: float) -> Objective:
-    """The objective of a recipe over `network`, for ECGs of `rate` Hz. Draws from PyTorch's global random numbers."""
+class Measuring(Objective):
+    """What calipers read off the whole ECG, by a linear layer in place of the head.
+
+    Huber's loss of the normal scores, quadratic within half a unit; what was not found costs nothing.
+    """
+
+    views = 1
+
+    def __init__(self, network: Network, measures: int) -> None:
+        super().__init__(network)
+        self.scores = nn.Linear(network.head.in_features, measures)
+
+    def forward(self, ecg: Tensor) -> Tensor:
+        """Scores `[batch, measures]`, of any length."""
+        scores: Tensor = self.scores(self.network.pool(self.network.features(ecg)))
+        return scores
+
+    def cost(self, called: nn.Module, views: Sequence[View], rng: torch.Generator) -> Tensor:  # noqa: ARG002
+        (view,) = views
+        return known_mean(_huber, called(view.ecg).float(), view.measured)
+
+
+def build_objective(settings: recipe.Pretraining, network: Network, rate: float, measures: int = 0) -> Objective:
+    """The objective of a recipe over `network`, for ECGs of `rate` Hz of which `measures` are known.
+
+    Draws from PyTorch's global random numbers.
+    """
     match settings:
         case recipe.Masked():
             objective: Objective = MaskedReconstruction(network, settings, rate)
         case recipe.Contrastive():
             objective = Contrast(network, settings)
+        case recipe.Measured():
+            objective = Measuring(network, measures)
     objective.hold_what_is_not_reached()
     return objective
 
@@ -156,6 +187,10 @@ def nt_xent(embeddings: Tensor, group: Tensor, temperature: float) -> Tensor:
     counts = alike.sum(dim=1)
     found = (log_chance * alike).sum(dim=1) / counts.clamp(min=1)
     return -found.sum() / (counts > 0).sum().clamp(min=1)
+
+
+def _huber(scores: Tensor, targets: Tensor) -> Tensor:
+    return F.smooth_l1_loss(scores, targets, reduction="none", beta=0.5)
 
 
 @torch.no_grad()

@@ -28,7 +28,7 @@ Rows = NDArray[np.int64]
 def check_pretraining(recipe: Recipe) -> Pretraining:
     """What the recipe pretrains by. Raises WrongRequest where it does not, or asks for what needs labels."""
     if recipe.pretraining is None:
-        raise WrongRequest("the recipe has no section pretraining; take pretrain-masked or pretrain-contrastive.")
+        raise WrongRequest("the recipe has no section pretraining; take pretrain-measured, pretrain-masked or pretrain-contrastive.")
     if recipe.training.select not in ("loss", "last"):
         raise WrongRequest(f"training.select {recipe.training.select} needs labels; pretrain with select: loss.")
     if recipe.training.sampling == "class-balanced":
@@ -60,8 +60,12 @@ class SelfSupervised:
         recipe: Recipe,
         normaliser: Normaliser,
         fabric: Fabric,
+        measured: Tensor | None = None,
     ) -> None:
-        """`store` is one `without_labels`, `splits` has its rows of train and validation."""
+        """`store` is one `without_labels`, `splits` has its rows of train and validation.
+
+        `measured` `[records, measures]` is what calipers read off its records, for the objective that asks for it.
+        """
         settings = check_pretraining(recipe)
         self.module: nn.Module = objective.to(fabric.device)
         self.objective, self.recipe, self.fabric = objective, recipe, fabric
@@ -72,6 +76,7 @@ class SelfSupervised:
         by_patient = isinstance(settings, Contrastive) and settings.positives == "patient"
         group = patient_numbers(store.patients) if by_patient else np.arange(len(store.records))
         self.group = torch.from_numpy(group).to(fabric.device)
+        self.measured = (torch.empty(len(group), 0) if measured is None else measured).to(fabric.device)
         self.valid = torch.from_numpy(store.valid.astype(np.int64)).to(fabric.device)
         rank, world = fabric.global_rank, fabric.world_size
         sources = {part: [rows, partners(rows, group)] if by_patient else [rows] for part, rows in splits.items()}
@@ -140,7 +145,8 @@ class SelfSupervised:
         ecg = cropped(batch.ecg, start, self.length)
         mask = torch.arange(self.length, device=ecg.device) < (valid - start)[:, None, None]
         augmented = self.augmenter(ecg, mask, rng)
-        return View(cast(Tensor, self.normaliser(augmented, mask)), mask, self.group[batch.rows])
+        normalised = cast(Tensor, self.normaliser(augmented, mask))
+        return View(normalised, mask, self.group[batch.rows], self.measured[batch.rows])
 
     def _seed(self, epoch: int) -> int:
         """A seed of its own for every epoch and process; epoch 0 stands for validation, alike in all."""

@@ -203,4 +203,13 @@ class Contrastive(Section):
     """Of the projection in which views are compared."""
 
 
-Pretraining = Annotated[Masked | Contrastive, Field(discriminator="objective")]
+class Measured(Section):
+    """Say what calipers read off the ECG: rate, PR, QRS, QT, axis and the heights of the waves in every lead.
+
+    The measurements are worked out from the records themselves, once, as for the baseline `intervals`.
+    """
+
+    objective: Literal["measured"] = "measured"
+
+
+Pretraining = Annotated[Masked | Contrastive | Measured, Field(discriminator="objective")]

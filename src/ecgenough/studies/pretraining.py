@@ -8,13 +8,14 @@ import torch
 from ecgenough import networks
 from ecgenough.files import write_text
 from ecgenough.learning.checkpoints import CHECKPOINT
+from ecgenough.learning.measuring import measured
 from ecgenough.learning.objectives import build_objective
 from ecgenough.learning.pretraining import SelfSupervised, check_pretraining, without_labels
 from ecgenough.learning.training import learn, open_fabric
 from ecgenough.model import PRETRAINED, Model
 from ecgenough.networks.contract import Network, parameter_count
 from ecgenough.progress import say
-from ecgenough.recipe import Recipe
+from ecgenough.recipe import Measured, Recipe
 from ecgenough.scoring.calibration import Calibration
 from ecgenough.signals.normalisation import fit_normaliser
 from ecgenough.signals.store import Store
@@ -42,8 +43,9 @@ def run_pretraining(store: Store, recipe: Recipe, out: Path, device: str = "auto
     run = Run(store, recipe, out, fabric, division, fit_normaliser(recipe.normalisation, store, splits["train"]))
     torch.manual_seed(recipe.seed)
     network = networks.build(recipe.network.name, leads=len(recipe.signal.leads), classes=1, **recipe.network.options)
-    objective = build_objective(settings, network, store.rate)
-    learner = SelfSupervised(objective, store, splits, recipe, run.normaliser, fabric)
+    targets = measured(store, splits["train"]) if isinstance(settings, Measured) else None
+    objective = build_objective(settings, network, store.rate, 0 if targets is None else targets.shape[1])
+    learner = SelfSupervised(objective, store, splits, recipe, run.normaliser, fabric, targets)
     _say_beginning(run, network, parameter_count(objective))
     if fabric.is_global_zero:
         begin(out, recipe)
