@@ -8,6 +8,7 @@ import torch
 from ecgenough import networks
 from ecgenough.learning.objectives import (
     MaskedReconstruction,
+    Measuring,
     View,
     build_objective,
     draw_hidden,
@@ -15,7 +16,7 @@ from ecgenough.learning.objectives import (
     nt_xent,
 )
 from ecgenough.networks.contract import Network
-from ecgenough.recipe import Contrastive, Masked
+from ecgenough.recipe import Contrastive, Masked, Measured, Pretraining
 
 SMALL = {
     "resnet18": {"width": 4},
@@ -78,7 +79,7 @@ def test_neither_what_is_hidden_nor_padding_is_shown() -> None:
     spy = Spy(small("resnet18"), Masked(fraction=0.25, seconds=0.4), rate=100)
     mask = signal_of([600, 1000], 1000)
     ecg = torch.randn(2, 2, 1000) * mask
-    cost = spy.cost(spy, [View(ecg, mask, torch.arange(2))], generator(3))
+    cost = spy.cost(spy, [View(ecg, mask, torch.arange(2), torch.empty(2, 0))], generator(3))
     hidden = draw_hidden(mask, 40, 0.25, generator(3))
     assert torch.equal(seen[0], ecg.masked_fill(hidden, 0))
     expected = ecg.double()[hidden.expand_as(ecg)].square().mean()
@@ -109,13 +110,28 @@ def test_nt_xent_of_equal_views_and_of_larger_groups() -> None:
     assert nt_xent(torch.ones(2, 2), torch.tensor([0, 1]), 0.1).item() == 0
 
 
-@pytest.mark.parametrize("objective", [Masked(), Contrastive(width=8)])
+def test_what_was_not_measured_costs_nothing() -> None:
+    class Silent(Measuring):
+        def forward(self, ecg: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(len(ecg), 2)
+
+    measured = torch.tensor([[2.0, torch.nan], [0.25, -1.0]])
+    silent, ecg = Silent(small("resnet18"), 2), torch.randn(2, 2, 512)
+    cost = silent.cost(silent, [View(ecg, signal_of([512, 512], 512), torch.arange(2), measured)], generator())
+    # Huber's loss, quadratic within half a unit: 2 - 1/4, 1/16 and 1 - 1/4, over three measures
+    assert cost.item() == pytest.approx((1.75 + 0.0625 + 0.75) / 3)
+
+
+@pytest.mark.parametrize("objective", [Masked(), Contrastive(width=8), Measured()])
 @pytest.mark.parametrize("name", SMALL)
-def test_gradients_reach_the_body_and_the_rest_is_held(name: str, objective: Masked | Contrastive) -> None:
+def test_gradients_reach_the_body_and_the_rest_is_held(name: str, objective: Pretraining) -> None:
     network = small(name)
-    learner = build_objective(objective, network, rate=100).train()
+    learner = build_objective(objective, network, rate=100, measures=3).train()
     mask = signal_of([500, 512, 300, 512], 512)
-    views = [View(torch.randn(4, 2, 512) * mask, mask, torch.arange(4)) for _ in range(learner.views)]
+    measured = torch.tensor(
+        [[0.0, 1.0, -1.0], [torch.nan, 0.5, 2.0], [torch.nan, torch.nan, torch.nan], [3.0, 0.0, 1.0]]
+    )
+    views = [View(torch.randn(4, 2, 512) * mask, mask, torch.arange(4), measured) for _ in range(learner.views)]
     learner.cost(learner, views, generator()).backward()  # type: ignore[no-untyped-call]
     assert not network.head.weight.requires_grad
     for key, parameter in learner.named_parameters():

@@ -26,11 +26,12 @@ PRETRAIN = [
 OBJECTIVES = {
     "masked": [*PRETRAIN, "pretraining.objective=masked", "pretraining.seconds=0.1", "pretraining.fraction=0.3"],
     "contrastive": [*PRETRAIN, "pretraining.objective=contrastive", "pretraining.width=16"],
+    "measured": [*PRETRAIN, "pretraining.objective=measured"],
     "patient": [*PRETRAIN, "pretraining.objective=contrastive", "pretraining.positives=patient"],
 }
 
 
-@pytest.fixture(scope="module", params=["masked", "contrastive"])
+@pytest.fixture(scope="module", params=["masked", "contrastive", "measured"])
 def objective(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

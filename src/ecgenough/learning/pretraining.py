@@ -28,7 +28,8 @@ Rows = NDArray[np.int64]
 def check_pretraining(recipe: Recipe) -> Pretraining:
     """What the recipe pretrains by. Raises WrongRequest where it does not, or asks for what needs labels."""
     if recipe.pretraining is None:
-        raise WrongRequest("the recipe has no section pretraining; take pretrain-measured, pretrain-masked or pretrain-contrastive.")
+        ways = "pretrain-measured, pretrain-masked or pretrain-contrastive"
+        raise WrongRequest(f"the recipe has no section pretraining; take {ways}.")
     if recipe.training.select not in ("loss", "last"):
         raise WrongRequest(f"training.select {recipe.training.select} needs labels; pretrain with select: loss.")
     if recipe.training.sampling == "class-balanced":
