@@ -14,10 +14,9 @@ from ecgenough import ensembles, shipped
 from ecgenough.errors import WrongRequest
 from ecgenough.files import write_text
 from ecgenough.model import Model
-from ecgenough.recipe import Recipe, load_recipe
+from ecgenough.recipe import load_recipe
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
-from ecgenough.studies.pretraining import run_pretraining
 from ecgenough.studies.stores import open_store
 
 HERE = Path(__file__).parent
@@ -29,7 +28,7 @@ def main() -> None:
     recipe = load_recipe(asked.name, getattr(asked, "set", ()))
     store = open_store("ptb-xl", asked.data, recipe.signal, folder=asked.store)
     if asked.what == "train":
-        train(store, recipe, asked.out, asked.device)
+        runs.train(store, recipe, asked.out, asked.device)
     elif asked.what == "leaderboard":
         table = HERE / "results" / "leaderboard.csv"
         write_leaderboard(store, recipe, asked.out, table, members=asked.members)
@@ -40,20 +39,6 @@ def main() -> None:
         beside.compare(asked.name, asked.runs, store, FOLD, HERE / "results" / "beside.md")
     else:
         install(asked.name, asked.run, store, HERE, twins=(asked.twins, asked.data) if asked.twins else None)
-
-
-def train(store: Store, recipe: Recipe, out: Path, device: str = "auto") -> None:
-    """Train by the recipe into `out`; one that carries a model over goes on from a network that learned to measure.
-
-    That pretraining, of the recipe's network on the same records, lies beside `out`.
-    """
-    if recipe.transfer is None:
-        runs.train(store, recipe, out, device)
-        return
-    same = {"network": recipe.network, "seed": recipe.seed}
-    measuring = load_recipe("pretrain-measured", [f"training.precision={recipe.training.precision}"])
-    begun = run_pretraining(store, measuring.model_copy(update=same), out.with_name(f"{out.name}-measuring"), device)
-    runs.transfer(begun, store, runs.recipe_for_transfer(Model.load(begun), recipe), out, device)
 
 
 def install(

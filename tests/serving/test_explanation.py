@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from ecgenough import networks
-from ecgenough.baselines.delineation import WaveEdges, wave_edges
 from ecgenough.ecg import STANDARD_LEADS, Ecg
 from ecgenough.errors import BrokenRecord, WrongRequest
 from ecgenough.model import Model
@@ -20,6 +19,7 @@ from ecgenough.serving.explanation import METHODS, beat_average, explain
 from ecgenough.serving.explanation_files import as_png, draw_explanation, numbers, write_explanation
 from ecgenough.serving.pieces import PIECES, pieces_of, without_waves
 from ecgenough.signals.conditioning import condition
+from ecgenough.signals.delineation import WaveEdges, wave_edges
 from ecgenough.signals.store import Store
 from ecgenough.simulation import Case, simulate
 from ecgenough.studies import runs

@@ -12,11 +12,11 @@ import numpy as np
 
 from ecgenough.baselines.classifiers import OneAClass, boosted_trees
 from ecgenough.baselines.contract import Floats, Rows
-from ecgenough.baselines.delineation import RHYTHM, measure, measures
 from ecgenough.errors import WrongRequest
 from ecgenough.files import written_aside
 from ecgenough.progress import say, track
 from ecgenough.sentences import counted
+from ecgenough.signals.delineation import RHYTHM, measure, measures
 from ecgenough.signals.processes import worked
 from ecgenough.signals.store import MICROVOLTS, Store
 

@@ -21,9 +21,9 @@ from importlib.resources import files
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgenough.baselines.delineation import RATE, Waves
 from ecgenough.ecg import CHEST_LEADS
 from ecgenough.sentences import numeral
+from ecgenough.signals.delineation import RATE, Waves
 
 Floats = NDArray[np.float64]
 

@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ecgenough import formats
-from ecgenough.baselines.delineation import RATE, SHORTEST, find_beats, prepared, representative_waves
 from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord
 from ecgenough.formats.bounds import check_rate
@@ -19,6 +18,7 @@ from ecgenough.inspection.electrodes import Exchange, exchange
 from ecgenough.inspection.ends import held_ends
 from ecgenough.signals.conditioning import FLAT, IMPOSSIBLE, SLOWEST, bridged
 from ecgenough.signals.conditioning import SHORTEST as SHORTEST_READ
+from ecgenough.signals.delineation import RATE, SHORTEST, find_beats, prepared, representative_waves
 from ecgenough.signals.limits import is_saturated
 from ecgenough.signals.plausibility import beat_height
 from ecgenough.signals.store import MICROVOLTS

@@ -21,7 +21,9 @@ def measured(store: Store, rows: NDArray[np.int64]) -> Tensor:
     record has, such as the axis without limb leads, are left out. Raises WrongRequest where no measure is left, and
     what `intervals.measurements` does.
     """
-    scores = [_normal_scores(column, column[rows]) for column in measurements(store).T if _found(column[rows]) >= FEWEST]
+    scores = [
+        _normal_scores(column, column[rows]) for column in measurements(store).T if _found(column[rows]) >= FEWEST
+    ]
     if not scores:
         raise WrongRequest(
             f"of the training records of {store.name}, {len(rows):,}, fewer than {FEWEST} can be measured; pretrain with "

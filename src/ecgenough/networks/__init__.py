@@ -11,6 +11,7 @@ from ecgenough.complaints import value_complaint
 from ecgenough.errors import WrongRequest, nearest
 from ecgenough.networks.alexnet import AlexNet
 from ecgenough.networks.attresnet import AttentionResNet
+from ecgenough.networks.caliper_trees import CaliperTrees
 from ecgenough.networks.contract import Network, parameter_count
 from ecgenough.networks.convnext import ConvNext
 from ecgenough.networks.crnn import Crnn
@@ -63,10 +64,12 @@ NETWORKS: dict[str, tuple[Callable[..., Network], dict[str, Any]]] = {
     "s4d": (S4d, {}),
     "s4d_hybrid": (S4dHybrid, {}),
 }
+# Fitted otherwise than by gradients, which is all that most of what is said of networks is about.
+FITTED: dict[str, tuple[Callable[..., Network], dict[str, Any]]] = {"caliper_trees": (CaliperTrees, {})}
 
 
 def names() -> tuple[str, ...]:
-    """Every network's name."""
+    """The name of every network that learns by gradients."""
     return tuple(NETWORKS)
 
 
@@ -116,14 +119,15 @@ def check(name: str, options: Mapping[str, Any]) -> None:
 
 
 def _known(name: str) -> tuple[Callable[..., Network], dict[str, Any]]:
-    if name not in NETWORKS:
-        raise WrongRequest(f'network "{name}" is unknown. {nearest(name, NETWORKS)}')
-    return NETWORKS[name]
+    everything = NETWORKS | FITTED
+    if name not in everything:
+        raise WrongRequest(f'network "{name}" is unknown. {nearest(name, everything)}')
+    return everything[name]
 
 
 def _checked(name: str, chosen: Mapping[str, Any]) -> dict[str, Any]:
     """The chosen options, each of the type and within the bounds that its family's constructor states."""
-    (family, fixed), known = NETWORKS[name], options(name)
+    (family, fixed), known = _known(name), options(name)
     types = get_type_hints(family.__init__, include_extras=True)
     for option, value in chosen.items():
         key = f'recipe key "network.options.{option}"'

@@ -21,6 +21,7 @@ class Network(nn.Module):
     """
 
     head: nn.Linear
+    by_gradients = True  # whether it learns by them, and they come through to the ECG
 
     def __init__(self, leads: int, classes: int) -> None:
         super().__init__()

@@ -36,6 +36,7 @@ class Ensemble(Network):
             self.head.bias.copy_(torch.stack(biases).mean(dim=0))
         for member in self.members:
             del member.head
+        self.by_gradients = all(member.by_gradients for member in members)
 
     def features(self, ecg: Tensor) -> Tensor:
         """What all members make of the ECG, pooled: `[batch, widths together, 1]`."""

@@ -7,13 +7,13 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from ecgenough.baselines.delineation import RHYTHM, measure
 from ecgenough.ecg import Ecg
 from ecgenough.errors import EcgenoughError
 from ecgenough.prediction import Prediction
 from ecgenough.serving.beats import r_peaks
 from ecgenough.serving.explanation import Explanation
 from ecgenough.serving.explanation_files import numbers, shade
+from ecgenough.signals.delineation import RHYTHM, measure
 from ecgenough.signals.store import MICROVOLTS
 
 NOTICE = "Research software, not a medical device."

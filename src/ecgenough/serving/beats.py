@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgenough.baselines.delineation import wave_edges
 from ecgenough.ecg import Ecg
+from ecgenough.signals.delineation import wave_edges
 
 REACH = 0.08  # seconds: R lies as near to where QRS is fastest
 MOVED = 0.05  # seconds that a beat may be moved to lie on the others

@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from ecgenough.baselines.delineation import WaveEdges, wave_edges
 from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord, EcgenoughError, WrongRequest, nearest
 from ecgenough.extras import needed
@@ -25,6 +24,7 @@ from ecgenough.networks.ensemble import Ensemble
 from ecgenough.serving.pieces import PIECES, pieces_of, without_waves
 from ecgenough.signals.conditioning import condition
 from ecgenough.signals.crops import evaluation_crops, evaluation_starts
+from ecgenough.signals.delineation import WaveEdges, wave_edges
 from ecgenough.signals.store import MICROVOLTS, to_microvolts
 from ecgenough.signals.windows import window_starts
 
@@ -93,6 +93,10 @@ def explain(model: Model, ecg: Ecg, label: str | None = None, method: str = "int
     if method not in METHODS:
         raise WrongRequest(f'method "{method}" is unknown. {nearest(method, METHODS)}')
     model.check_it_answers()
+    if METHODS[method] in (_integrated_gradients, _grad_cam) and not model.network.by_gradients:
+        raise WrongRequest(
+            f"no gradients come through calipers, and {method} needs them; explain {model.name} by occlusion."
+        )
     said = model.predict(ecg)
     of_part = model.prediction(model.logits(ecg))
     label = said.classes[int(np.argmax(said.probabilities))] if label is None else label

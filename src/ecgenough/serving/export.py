@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from ecgenough.ecg import Ecg
-from ecgenough.errors import EcgenoughError
+from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.extras import needed
 from ecgenough.files import written_aside
 from ecgenough.model import Model
@@ -32,9 +32,13 @@ def export_onnx(model: Model, path: Path, weights_sha256: str = "") -> OnnxModel
 
     The graph is `RawEcgNetwork`; the model's card is embedded (see `onnx_card`). What was written is run beside the
     model first: where probabilities differ by more than 1e-4, EcgenoughError is raised and nothing is left at `path`.
-    Raises WrongRequest without the extra `onnx`, and for a model that knows no classes.
+    Raises WrongRequest without the extra `onnx`, and for a model that knows no classes or reads by calipers.
     """
     model.check_it_answers()
+    if not model.network.by_gradients:
+        raise WrongRequest(
+            f"{model.name} measures ECGs by a program that is no ONNX graph; export another model, or an ensemble's other members."
+        )
     graph = as_onnx(model, onnx_card(model, weights_sha256))
     exported = OnnxModel.of(graph, str(path))
     check_equal(model, exported)

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from ecgenough.baselines.delineation import WaveEdges
+from ecgenough.signals.delineation import WaveEdges
 
 PIECES = ("P", "QRS", "ST-T", "between")
 

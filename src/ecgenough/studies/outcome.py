@@ -1,18 +1,22 @@
 """The training of a run, and what it leaves in its folder: figures, data flow, recipe, and the model last."""
 
 import json
+import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
 
+from ecgenough.baselines.forest import fit_caliper_trees
+from ecgenough.baselines.intervals import measurements
 from ecgenough.datasets.joint import columns_by_task
 from ecgenough.files import write_text
 from ecgenough.learning.checkpoints import CHECKPOINT
-from ecgenough.learning.evaluation import Answers, answer
+from ecgenough.learning.evaluation import Answers, answer, validation_figures
 from ecgenough.learning.losses import build_loss
-from ecgenough.learning.training import Progress, Splits, fit
+from ecgenough.learning.training import Splits, fit, log_text
 from ecgenough.learning.watching import Beginning, Watcher, watched
 from ecgenough.model import Model
 from ecgenough.networks.contract import Network, parameter_count
@@ -45,9 +49,30 @@ def carry_out(
         progress = fit(network, loss, splits, run.recipe, run.out, run.fabric, watchers)
         if run.fabric.is_global_zero:
             validation = answer(network, splits.validation, run.fabric.autocast())
-            metrics = _write(run, _model(run, network, validation, progress), validation, about_transfer)
+            metrics = _write(run, _model(run, network, validation, progress.best_epoch), validation, about_transfer)
             for watcher in watchers:
                 watcher.end(metrics)
+
+
+def carry_out_trees(run: Run) -> None:
+    """Fit trees on measurements, where another network would be trained, and write the run's folder, the model last.
+
+    Its log has one line, of when they are fitted. Raises what `fit_caliper_trees` does.
+    """
+    run.division.say(run.store, run.task)
+    begin(run.out, run.recipe)
+    rows, truth, started = run.splits["train"], run.store.task(run.task), time.monotonic()
+    network = fit_caliper_trees(run.store, run.task, rows, run.recipe.seed, run.normaliser)
+    seconds = time.monotonic() - started
+    labels = torch.from_numpy(truth.labels[rows])
+    said = network.log_odds(torch.from_numpy(measurements(run.store)[rows].astype(np.float32)))
+    validation = answer(network, run.validation(), run.fabric.autocast())
+    figures = validation_figures(validation, list(columns_by_task(truth.name, truth.classes).values()))
+    about = {"epoch": 1, "train_loss": build_loss(run.recipe.loss, labels)(said, labels).item(), **figures}
+    write_text(run.out / "log.csv", log_text([{**about, "ecgs_per_second": len(rows) / seconds, "seconds": seconds}]))
+    grown = run.recipe.network.model_copy(update={"options": network.options()})
+    model = replace(_model(run, network, validation, 1), recipe=run.recipe.model_copy(update={"network": grown}))
+    _write(run, model, validation, None)
 
 
 def _write(run: Run, model: Model, validation: Answers, about_transfer: dict[str, Any] | None) -> dict[str, Any]:
@@ -74,7 +99,7 @@ def _write_validation(run: Run, model: Model, validation: Answers) -> dict[str, 
     return write_joint_evaluation(folder, place, run.store, model, validation, folds)
 
 
-def _model(run: Run, network: Network, validation: Answers, progress: Progress) -> Model:
+def _model(run: Run, network: Network, validation: Answers, epoch: int) -> Model:
     about = run.store.task(run.task)
     decided = decide(validation, about.classes, columns_by_task(about.name, about.classes).values())
     waveforms, patients = run.store.hashes[run.learned_from], run.store.patient_hashes(run.learned_from)
@@ -87,7 +112,7 @@ def _model(run: Run, network: Network, validation: Answers, progress: Progress) 
         thresholds=decided.thresholds,
         normaliser=run.normaliser,
         calibration=decided.calibration,
-        origin=origin(run, progress.best_epoch),
+        origin=origin(run, epoch),
         seen=np.unique(np.concatenate([waveforms, *(model.seen for model in run.earlier)])),
         seen_patients=np.unique(np.concatenate([patients, *(model.seen_patients for model in run.earlier)])),
     )

@@ -32,7 +32,7 @@ from ecgenough.studies.beginning import finished
 from ecgenough.studies.folders import write_evaluation
 from ecgenough.studies.joint_runs import write_joint_evaluation
 from ecgenough.studies.one_run import Run, Source
-from ecgenough.studies.outcome import carry_out
+from ecgenough.studies.outcome import carry_out, carry_out_trees
 from ecgenough.studies.splits import (
     Division,
     check_scorable,
@@ -69,6 +69,11 @@ def train(store: Store, recipe: Recipe, out: Path, device: str = "auto", watcher
     check_scorable(store, store.task(recipe.task).name, division.rows["validation"], store.validation_folds)
     normaliser = fit_normaliser(recipe.normalisation, store, division.rows["train"])
     run = Run(store, recipe, out, fabric, division, normaliser, teachers=_teachers(recipe, store, division))
+    if recipe.network.name in networks.FITTED:
+        if fabric.is_global_zero:
+            carry_out_trees(run)
+        fabric.barrier()
+        return out
     torch.manual_seed(recipe.seed)
     network = networks.build(
         recipe.network.name,
@@ -162,6 +167,11 @@ def recipe_for_transfer(model: Model, recipe: Recipe) -> Recipe:
     if isinstance(model.network, Ensemble):
         raise WrongRequest(
             "an ensemble is not carried over; transfer its members one by one, and join what comes of them."
+        )
+    if not model.network.by_gradients:
+        raise WrongRequest(
+            f"{model.recipe.network.name} does not learn by gradients, so it is not carried over; fit it on the target with "
+            "ecgenough train."
         )
     theirs, asked = model.recipe.signal, recipe.signal.leads
     if asked == STANDARD_LEADS:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ecgenough.baselines.delineation import RATE, find_beats, measure, measures, prepared
 from ecgenough.ecg import STANDARD_LEADS
+from ecgenough.signals.delineation import RATE, find_beats, measure, measures, prepared
 from ecgenough.simulation import Case, Simulated, simulate, simulator
 
 KINDS = ("", "CLBBB", "CRBBB", "1AVB", "STACH", "SBRAD", "LNGQT", "LVH")

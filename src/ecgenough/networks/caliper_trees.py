@@ -1,0 +1,110 @@
+"""Boosted trees on what calipers read off an ECG, in the shape of a network: kept, joined and used as any model."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from ecgenough.errors import WrongRequest
+from ecgenough.networks.contract import Network
+from ecgenough.recipe import Count, Positive
+from ecgenough.sentences import counted
+from ecgenough.signals.delineation import measure, measures
+
+MOST_NODES = 255  # of a tree: their numbers are kept in a byte
+FOREST = ("feature", "number", "left", "right", "missing_left")
+
+
+class CaliperTrees(Network):
+    """Measure the ECG (`delineation`), and for each class add up what its trees say of the measurements.
+
+    Input: [batch, leads, samples], voltages divided by `scale`, padding of zeros behind. Output: logits [batch, classes].
+    Nothing is learned by gradients and none comes through: see `baselines.intervals`, which fits the trees.
+    Each node of a tree asks whether one measurement (`feature`) is at most `number`, and goes to the node `left` or
+    `right`; where it was not found, left if `missing_left`. A leaf goes to itself, and `number` is what it adds.
+    """
+
+    by_gradients = False
+    feature: nn.Parameter  # each `[classes, trees, nodes]`
+    number: nn.Parameter
+    left: nn.Parameter
+    right: nn.Parameter
+    missing_left: nn.Parameter
+
+    def __init__(
+        self,
+        leads: int,
+        classes: int,
+        *,
+        lead_names: str = "",
+        rate: Positive = 100.0,
+        trees: Count = 1,
+        nodes: Annotated[Count, Field(le=MOST_NODES)] = 1,
+        depth: Count = 1,
+    ) -> None:
+        super().__init__(leads, classes)
+        self.lead_names, self.rate, self.depth = tuple(lead_names.split()), rate, depth
+        if self.lead_names and len(self.lead_names) != leads:
+            raise WrongRequest(
+                f"network.options.lead_names of caliper_trees names {len(self.lead_names)}; they read {counted(leads, 'lead')}."
+            )
+        shape = (classes, trees, nodes)
+        for name in FOREST:
+            kind = torch.float32 if name == "number" else torch.uint8
+            self.register_parameter(name, nn.Parameter(torch.zeros(shape, dtype=kind), requires_grad=False))
+        self.scale = nn.Parameter(torch.ones(leads), requires_grad=False)  # mV for one unit of the input
+        self.start = nn.Parameter(torch.zeros(classes), requires_grad=False)  # what the trees add to
+        self.head = nn.Linear(classes, classes).requires_grad_(False)
+        with torch.no_grad():
+            self.head.weight.copy_(torch.eye(classes))
+            self.head.bias.zero_()
+
+    def options(self) -> dict[str, Any]:
+        """What `networks.build` is to be told to make room for trees of this size."""
+        _, trees, nodes = self.number.shape
+        names = " ".join(self.lead_names)
+        return {"lead_names": names, "rate": self.rate, "trees": trees, "nodes": nodes, "depth": self.depth}
+
+    def features(self, ecg: Tensor) -> Tensor:
+        """The log odds of every class, `[batch, classes, 1]`. Raises WrongRequest for trees that nobody has fitted."""
+        if not self.lead_names:
+            raise WrongRequest("caliper_trees are fitted by ecgenough train; nothing else makes or shapes them.")
+        voltages = (ecg.detach().float() * self.scale[:, None]).cpu().numpy()
+        read = np.stack([measure(_without_padding(one), self.rate, self.lead_names) for one in voltages])
+        return self.log_odds(torch.from_numpy(read.astype(np.float32)).to(ecg.device)).unsqueeze(-1)
+
+    def pool(self, features: Tensor) -> Tensor:
+        return features.squeeze(-1)
+
+    def log_odds(self, measured: Tensor) -> Tensor:
+        """What the trees say of measurements `[batch, measures]`, NaN where not found: `[batch, classes]`."""
+        classes, trees, nodes = self.number.shape
+        first = torch.arange(classes * trees, device=measured.device) * nodes
+        forest = {name: getattr(self, name).flatten() for name in FOREST}
+        at = first.expand(len(measured), -1)
+        for _ in range(self.depth):
+            seen = measured.gather(1, forest["feature"][at].long())
+            left = torch.where(seen.isnan(), forest["missing_left"][at].bool(), seen <= forest["number"][at])
+            at = first + torch.where(left, forest["left"][at], forest["right"][at]).long()
+        said: Tensor = self.start + forest["number"][at].view(-1, classes, trees).sum(dim=-1)
+        return said
+
+    def stages(self) -> list[nn.Module]:
+        return [self.head]
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """As PyTorch does. Raises ValueError for trees with nodes or measurements that are not there."""
+        loaded = super().load_state_dict(state_dict, strict, assign)
+        nodes, known = self.number.shape[-1], len(measures(self.lead_names))
+        if max(int(self.left.max()), int(self.right.max())) >= nodes or int(self.feature.max()) >= known:
+            raise ValueError("its trees name nodes or measurements that there are not")
+        return loaded
+
+
+def _without_padding(ecg: Any) -> Any:
+    """`[leads, samples]` up to the last sample that is not zero in every lead."""
+    signal = np.flatnonzero(ecg.any(axis=0))
+    return ecg[:, : signal[-1] + 1] if len(signal) else ecg

@@ -1,0 +1,182 @@
+"""Trees as a network: they answer as scikit-learn's do, are kept, joined, and refused where gradients are needed."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from scipy.special import expit, logit
+
+from ecgenough import ensembles, networks
+from ecgenough.baselines.classifiers import OneAClass, boosted_trees
+from ecgenough.baselines.forest import as_network
+from ecgenough.baselines.intervals import Intervals
+from ecgenough.ecg import Ecg
+from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.files import write_text
+from ecgenough.formats import read
+from ecgenough.model import CARD, WEIGHTS, Model, weights_digest
+from ecgenough.networks.caliper_trees import CaliperTrees
+from ecgenough.recipe import Recipe, load_recipe
+from ecgenough.reports.reading import read_run
+from ecgenough.serving.explanation import explain
+from ecgenough.serving.export import export_onnx
+from ecgenough.signals.delineation import measures
+from ecgenough.signals.normalisation import Normaliser
+from ecgenough.signals.store import Store
+from ecgenough.studies import runs
+
+LEADS = ("I", "II", "aVF")
+UNCHANGED = Normaliser("none")
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    return load_recipe("calipers")
+
+
+@pytest.fixture(scope="module")
+def run(stores: dict[str, Store], recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return runs.train(stores["superclasses"], recipe, tmp_path_factory.mktemp("calipers") / "run", "cpu")
+
+
+@pytest.fixture(scope="module")
+def model(run: Path) -> Model:
+    return Model.load(run)
+
+
+@pytest.fixture(scope="module")
+def ecg(simulated: Path) -> Ecg:
+    return read(next((simulated / "superclasses").rglob("*.hea")))
+
+
+def test_the_arrays_answer_as_scikit_learn_s_trees() -> None:
+    draw = np.random.default_rng(0)
+    table = draw.normal(size=(400, len(measures(LEADS)))).astype(np.float32)
+    table[draw.random(table.shape) < 0.2] = np.nan
+    labels = np.stack([table[:, 0] > 0.3, np.isnan(table[:, 5]), np.zeros(400), table[:, 2] * table[:, 9] > 0], axis=1)
+    fitted = OneAClass.fit(table.astype(np.float64), labels.astype(np.float32), lambda: boosted_trees(0))
+    network = as_network(fitted.fitted, LEADS, 100, UNCHANGED)
+    others = draw.normal(size=(300, table.shape[1])).astype(np.float32)
+    others[draw.random(others.shape) < 0.2] = np.nan
+    for known in (table, others):
+        said = expit(network.log_odds(torch.from_numpy(known)).numpy())
+        np.testing.assert_allclose(said.clip(1e-6, 1 - 1e-6), fitted.probabilities(known.astype(np.float64)), atol=1e-5)
+
+
+def test_a_class_of_one_outcome_alone_is_its_share() -> None:
+    network = as_network([0.25, 0.5], LEADS, 100, UNCHANGED)
+    said = network.log_odds(torch.zeros(2, len(measures(LEADS))))
+    np.testing.assert_allclose(expit(said.numpy()), [[0.25, 0.5]] * 2, atol=1e-6)
+
+
+def test_a_trained_model_answers_as_the_baseline(stores: dict[str, Store], model: Model) -> None:
+    store = stores["superclasses"]
+    train, test = (store.rows("superdiagnostic", folds) for folds in (store.train_folds, store.validation_folds))
+    expected = Intervals.fit(store, "superdiagnostic", train, seed=0).probabilities(store, test)
+    found = model.logits_of(store.read(test), store.valid[test].astype(np.int64))
+    # Voltages pass through float32 in other units on their way: a threshold may fall on the other side now and then.
+    assert np.median(np.abs(expit(found) - expected)) < 1e-5
+    assert np.mean(np.abs(expit(found) - expected) > 0.01) < 0.02
+
+
+def test_padding_is_not_measured(model: Model, stores: dict[str, Store]) -> None:
+    counts = stores["superclasses"].read(np.array([0])).copy()
+    counts[..., 700:] = 0
+    short = model.network(model.normaliser(torch.from_numpy(counts / 1000).float(), torch.ones(1, 1, 1000)))
+    cut = model.network(model.normaliser(torch.from_numpy(counts[..., :700] / 1000).float(), torch.ones(1, 1, 700)))
+    assert torch.equal(short, cut)
+
+
+def test_the_run_is_reported_as_any(run: Path, stores: dict[str, Store]) -> None:
+    told = read_run(run)
+    assert told.metrics.macro["auc"].value > 0.6
+    assert len(told.log) == 1
+    store, scored = stores["superclasses"], run / "test"
+    runs.evaluate(Model.load(run), store, scored, device="cpu")
+    assert json.loads((scored / "metrics.json").read_text())["macro"]["auc"]["value"] > 0.6
+
+
+def test_a_model_is_kept_and_read_again(model: Model, ecg: Ecg, tmp_path: Path) -> None:
+    model.save(tmp_path / "again")
+    assert Model.load(tmp_path / "again").predict(ecg) == model.predict(ecg)
+
+
+def test_one_class_of_it_answers_alone(stores: dict[str, Store], recipe: Recipe, ecg: Ecg, tmp_path: Path) -> None:
+    joint = recipe.with_changes(["task=superdiagnostic+form"])
+    both = Model.load(runs.train(stores["superclasses"], joint, tmp_path / "both", "cpu"))
+    whole, alone = both.predict(ecg), both.for_task("form").predict(ecg)
+    assert alone.probabilities == pytest.approx(whole.probabilities[-len(alone.classes) :])
+
+
+def test_it_is_joined_with_a_network(model: Model, stores: dict[str, Store], ecg: Ecg, tmp_path: Path) -> None:
+    shown = load_recipe("fast", ["network.name=eegnet", "network.options={}", "training.epochs=1"]).model_copy(
+        update={name: getattr(model.recipe, name) for name in ("signal", "crop", "normalisation")}
+    )
+    other = Model.load(runs.train(stores["superclasses"], shown, tmp_path / "other", "cpu"))
+    together = ensembles.ensemble({"network": other, "calipers": model})
+    log_odds = [logit(one.predict(ecg).probabilities) for one in (other, model)]
+    np.testing.assert_allclose(logit(together.predict(ecg).probabilities), np.mean(log_odds, axis=0), atol=1e-4)
+    with pytest.raises(WrongRequest, match=r"explain .* by occlusion"):
+        explain(together, ecg)
+
+
+def test_what_needs_gradients_refuses_it(model: Model, ecg: Ecg, recipe: Recipe, tmp_path: Path) -> None:
+    with pytest.raises(WrongRequest, match="does not learn by gradients, so it is not carried over"):
+        runs.recipe_for_transfer(model, recipe)
+    with pytest.raises(WrongRequest, match="no ONNX graph"):
+        export_onnx(model, tmp_path / "m.onnx")
+    assert not list(tmp_path.iterdir())
+    for method in ("integrated-gradients", "grad-cam"):
+        with pytest.raises(WrongRequest, match="by occlusion"):
+            explain(model, ecg, method=method)
+    assert set(explain(model, ecg, method="occlusion").lead_losses) == set(model.recipe.signal.leads)
+
+
+def test_a_normalisation_that_loses_voltages_is_refused(
+    stores: dict[str, Store], recipe: Recipe, tmp_path: Path
+) -> None:
+    lost = recipe.with_changes(["normalisation.kind=z-score"])
+    with pytest.raises(WrongRequest, match=r"calipers read voltages, and normalisation\.kind z-score loses them"):
+        runs.train(stores["superclasses"], lost, tmp_path / "run", "cpu")
+
+
+def test_it_is_built_by_its_fit_alone() -> None:
+    assert "caliper_trees" not in networks.names()
+    with pytest.raises(WrongRequest, match="are fitted by ecgenough train; nothing else makes"):
+        networks.build("caliper_trees", leads=12, classes=2)(torch.zeros(1, 12, 1000))
+    with pytest.raises(WrongRequest, match="names 1; they read 12 leads"):
+        networks.build("caliper_trees", leads=12, classes=2, lead_names="II")
+    with pytest.raises(WrongRequest, match="nodes"):
+        networks.build("caliper_trees", leads=1, classes=1, lead_names="II", nodes=400)
+
+
+@pytest.mark.parametrize(("name", "number"), [("left", 200), ("right", 255), ("feature", 250)])
+def test_trees_that_lead_nowhere_are_refused(model: Model, tmp_path: Path, name: str, number: int) -> None:
+    model.save(tmp_path)
+    tensors = load_file(tmp_path / WEIGHTS)
+    tensors[name].view(-1)[3] = number
+    save_file(tensors, tmp_path / WEIGHTS)
+    card = json.loads((tmp_path / CARD).read_text())
+    card["weights_sha256"] = hashlib.sha256((tmp_path / WEIGHTS).read_bytes()).hexdigest()
+    write_text(tmp_path / CARD, json.dumps(card))
+    assert weights_digest(tmp_path) == card["weights_sha256"]
+    with pytest.raises(EcgenoughError, match="name nodes or measurements that there are not"):
+        Model.load(tmp_path)
+
+
+def test_trees_may_go_round_but_not_for_ever() -> None:
+    network = as_network([0.25], LEADS, 100, UNCHANGED)
+    assert isinstance(network, CaliperTrees)
+    with torch.no_grad():
+        network.left[...], network.right[...] = 0, 0
+    assert network.log_odds(torch.zeros(1, len(measures(LEADS)))).isfinite().all()
+
+
+def test_a_second_run_is_the_same(stores: dict[str, Store], recipe: Recipe, run: Path, tmp_path: Path) -> None:
+    again = runs.train(stores["superclasses"], recipe, tmp_path / "again", "cpu")
+    assert weights_digest(again) == weights_digest(run)
+    assert Model.load(again).recipe == Model.load(run).recipe
