@@ -19,10 +19,10 @@ from scipy.optimize import minimize
 from scipy.special import expit
 
 from benchmarks.ending import end_with_a_sentence
-from ecgenough.baselines.delineation import find_beats, prepared, representative_waves
 from ecgenough.files import write_text
 from ecgenough.inspection.electrodes import EXCHANGES, FEATURES, Beat, beat_of, features
 from ecgenough.progress import track
+from ecgenough.signals.delineation import find_beats, prepared, representative_waves
 from ecgenough.signals.store import MICROVOLTS, Store
 
 Floats = NDArray[np.float64]

@@ -19,6 +19,7 @@ from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.files import write_text
 from ecgenough.formats import read
 from ecgenough.model import CARD, WEIGHTS, Model, weights_digest
+from ecgenough.networks import caliper_trees
 from ecgenough.networks.caliper_trees import CaliperTrees
 from ecgenough.recipe import Recipe, load_recipe
 from ecgenough.reports.reading import read_run
@@ -180,3 +181,13 @@ def test_a_second_run_is_the_same(stores: dict[str, Store], recipe: Recipe, run:
     again = runs.train(stores["superclasses"], recipe, tmp_path / "again", "cpu")
     assert weights_digest(again) == weights_digest(run)
     assert Model.load(again).recipe == Model.load(run).recipe
+
+
+def test_many_records_are_gone_through_in_blocks(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, count = model.network, len(measures(model.recipe.signal.leads))
+    assert isinstance(network, CaliperTrees)
+    table = torch.randn(50, count, generator=torch.Generator().manual_seed(0))
+    whole = network.log_odds(table)
+    monkeypatch.setattr(caliper_trees, "MOST_AT_ONCE", 3 * network.number.shape[0] * network.number.shape[1])
+    assert torch.equal(network.log_odds(table), whole)
+    assert networks.operations(network, 12, 1000) == 0

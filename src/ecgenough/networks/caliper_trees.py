@@ -15,6 +15,7 @@ from ecgenough.sentences import counted
 from ecgenough.signals.delineation import measure, measures
 
 MOST_NODES = 255  # of a tree: their numbers are kept in a byte
+MOST_AT_ONCE = 4_000_000  # trees that are gone through together, of all classes and records
 FOREST = ("feature", "number", "left", "right", "missing_left")
 
 
@@ -81,6 +82,11 @@ class CaliperTrees(Network):
 
     def log_odds(self, measured: Tensor) -> Tensor:
         """What the trees say of measurements `[batch, measures]`, NaN where not found: `[batch, classes]`."""
+        classes, trees, _ = self.number.shape
+        at_once = max(1, MOST_AT_ONCE // (classes * trees))
+        return torch.cat([self._log_odds(block) for block in measured.split(at_once)])
+
+    def _log_odds(self, measured: Tensor) -> Tensor:
         classes, trees, nodes = self.number.shape
         first = torch.arange(classes * trees, device=measured.device) * nodes
         forest = {name: getattr(self, name).flatten() for name in FOREST}

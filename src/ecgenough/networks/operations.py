@@ -14,8 +14,10 @@ def operations(network: Network, leads: int, samples: int) -> int:
 
     A multiply-accumulate counts as two. Convolutions and matrix products count, those of recurrent and attention layers
     among them; biases, norms, activations, pools and Fourier transforms do not. Nothing is computed: a copy without
-    values, on PyTorch's meta device, is run.
+    values, on PyTorch's meta device, is run. Of trees none are counted: they compare, and measure by a program.
     """
+    if not network.by_gradients:
+        return 0
     shapes = copy.deepcopy(network).to("meta").eval()
     stand_ins = []
     for name, layers in list(shapes.named_modules()):
