@@ -84,7 +84,7 @@ class CaliperTrees(Network):
         """What the trees say of measurements `[batch, measures]`, NaN where not found: `[batch, classes]`."""
         classes, trees, _ = self.number.shape
         at_once = max(1, MOST_AT_ONCE // (classes * trees))
-        return torch.cat([self._log_odds(block) for block in measured.split(at_once)])
+        return torch.cat([self._log_odds(block) for block in torch.split(measured, at_once)])
 
     def _log_odds(self, measured: Tensor) -> Tensor:
         classes, trees, nodes = self.number.shape
