@@ -61,6 +61,7 @@ def test_the_arrays_answer_as_scikit_learn_s_trees() -> None:
     labels = np.stack([table[:, 0] > 0.3, np.isnan(table[:, 5]), np.zeros(400), table[:, 2] * table[:, 9] > 0], axis=1)
     fitted = OneAClass.fit(table.astype(np.float64), labels.astype(np.float32), lambda: boosted_trees(0))
     network = as_network(fitted.fitted, LEADS, 100, UNCHANGED)
+    assert bool(network.number.isfinite().all())  # where a tree asks for no more than whether a value is there, too
     others = draw.normal(size=(300, table.shape[1])).astype(np.float32)
     others[draw.random(others.shape) < 0.2] = np.nan
     for known in (table, others):

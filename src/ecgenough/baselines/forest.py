@@ -16,6 +16,8 @@ from ecgenough.networks.caliper_trees import CaliperTrees
 from ecgenough.signals.normalisation import Normaliser
 from ecgenough.signals.store import Store
 
+LARGEST = float(np.finfo(np.float32).max)  # for infinity, by which a tree parts what was found from what was not
+
 
 def fit_caliper_trees(store: Store, task: str, rows: Rows, seed: int, normaliser: Normaliser) -> CaliperTrees:
     """The baseline `intervals`, fitted on `rows` for each task that `task` is made of, as one network.
@@ -62,7 +64,7 @@ def _put(network: CaliperTrees, place: tuple[int, int], tree: np.ndarray[Any, An
     leaf, itself = tree["is_leaf"].astype(bool), np.arange(len(tree))
     told = {
         "feature": np.where(leaf, 0, tree["feature_idx"]),
-        "number": np.where(leaf, tree["value"], tree["num_threshold"]),
+        "number": np.where(leaf, tree["value"], tree["num_threshold"]).clip(-LARGEST, LARGEST),
         "left": np.where(leaf, itself, tree["left"]),
         "right": np.where(leaf, itself, tree["right"]),
         "missing_left": tree["missing_go_to_left"],
