@@ -7,6 +7,7 @@ import yaml
 
 from ecgenough.errors import WrongRequest
 from ecgenough.model import Model
+from ecgenough.studies.plan import plan_study
 from ecgenough.studies.study import FIXED, Study, load_study, shipped_studies
 
 QUICK = yaml.safe_load(load_study("quick").to_yaml())
@@ -82,6 +83,27 @@ def test_a_source_may_be_a_model_that_is_carried_over_beside_the_networks() -> N
         None,
     )
     assert [getattr(carried.recipe, part) for part in FIXED] == [getattr(theirs, part) for part in FIXED]
+
+
+def test_models_of_one_network_share_it_fresh() -> None:
+    """As the networks of a study do whose sources it trains itself; a model of another network has its own."""
+    models = {name: {"model": f"ptbxl-{name}"} for name in ("base", "teacher", "small")}
+    study = Study.of({"sources": models, "targets": {"pe": {"simulate": {"kind": "embolism"}}}})
+    arms = {arm.name: arm for arm in study.arms()}
+    assert list(arms) == [
+        *(
+            "s4d_hybrid width=256 scratch",
+            "s4d_hybrid width=256 frozen from base",
+            "s4d_hybrid width=256 full from base",
+        ),
+        *("s4d_hybrid width=256 frozen from teacher", "s4d_hybrid width=256 full from teacher"),
+        *("small scratch", "small frozen", "small full"),
+    ]
+    carried = arms["s4d_hybrid width=256 full from teacher"]
+    assert (carried.model, carried.source, carried.network) == ("ptbxl-teacher", "teacher", "s4d_hybrid width=256")
+    fresh = carried.recipe.model_copy(update={"transfer": None})
+    assert fresh == arms["s4d_hybrid width=256 scratch"].recipe
+    plan_study(study)  # which refuses what is the same under two names
 
 
 def test_what_a_model_fixes_cannot_be_varied() -> None:

@@ -17,7 +17,7 @@ from ecgenough import baselines, networks
 from ecgenough.complaints import first_complaint
 from ecgenough.errors import WrongRequest
 from ecgenough.model import Model
-from ecgenough.recipe import Count, Recipe, Section, Seed, change_setting, load_recipe
+from ecgenough.recipe import Count, Network, Recipe, Section, Seed, change_setting, load_recipe
 from ecgenough.settings import read_settings, shipped_names
 from ecgenough.studies.runs import recipe_for_transfer
 
@@ -64,7 +64,7 @@ class Source(Collection):
     """What networks learn first; `set` changes the network's recipe for that.
 
     Or `model`, a shipped model's name or a model's or run's folder, which is carried over as it is, beside the networks; its
-    network is what `scratch` trains.
+    network is what `scratch` trains, once for all models of that network.
     """
 
     set: Changes = Field(default_factory=dict)
@@ -199,20 +199,33 @@ class Study(Section):
                     yield Arm(whole, network, learner.recipe, mode, source, changed, pretraining)
 
     def _carried(self, source: str) -> "Iterator[Arm]":
-        """The arms of a source that is a model: each variant of how it goes on learning, its network fresh and in each mode."""
+        """The arms of a source that is a model: each variant of how it goes on learning, its network fresh and in each mode.
+
+        Models of one network share it fresh: they are its arms, told apart by their names as sources.
+        """
         learner = self.on_target or Learner(recipe="transfer")
         _refuse_fixed(self.vary, "vary", f"source {source}, which is a model")
         model = str(self.sources[source].model)
+        alike = self._models_alike(source)
         for variant in _variants(self.vary):
             recipe = recipe_for_transfer(Model.load(model), _recipe_of(learner).with_changes(_as_texts(variant)))
-            name = " ".join([source, *(f"{key}={_short(value)}" for key, value in variant.items())])
+            network = _spelled(recipe.network) if len(alike) > 1 else source
+            name = " ".join([network, *(f"{key}={_short(value)}" for key, value in variant.items())])
             for mode in self.modes:
                 if mode == SCRATCH:
-                    fresh = recipe.model_copy(update={"transfer": None})
-                    yield Arm(f"{name} {SCRATCH}", source, learner.recipe, SCRATCH, "", fresh, None)
+                    if source == alike[0]:
+                        fresh = recipe.model_copy(update={"transfer": None})
+                        yield Arm(f"{name} {SCRATCH}", network, learner.recipe, SCRATCH, "", fresh, None)
                 else:
+                    whole = f"{name} {mode} from {source}" if len(alike) > 1 else f"{name} {mode}"
                     changed = recipe.with_changes([f"transfer.mode={mode}"])
-                    yield Arm(f"{name} {mode}", source, learner.recipe, mode, source, changed, None, model)
+                    yield Arm(whole, network, learner.recipe, mode, source, changed, None, model)
+
+    def _models_alike(self, source: str) -> list[str]:
+        """The sources that are models of the same network, prepared alike, itself among them, in the study's order."""
+        models = {name: Model.load(about.model).recipe for name, about in self.sources.items() if about.model}
+        parts = {name: [getattr(recipe, part) for part in FIXED] for name, recipe in models.items()}
+        return [name for name in parts if parts[name] == parts[source]]
 
 
 @dataclass(frozen=True)
@@ -286,6 +299,10 @@ def _variants(vary: Mapping[str, tuple[Any, ...]]) -> list[Changes]:
 def _as_texts(changes: Changes) -> list[str]:
     """Changes as `Recipe.with_changes` takes them; JSON is YAML too."""
     return [f"{key}={json.dumps(value)}" for key, value in changes.items()]
+
+
+def _spelled(network: Network) -> str:
+    return " ".join([network.name, *(f"{key}={_short(value)}" for key, value in network.options.items())])
 
 
 def _short(value: Any) -> str:
