@@ -23,6 +23,7 @@ from ecgenough.datasets.joint import columns_by_task, joint_name, own_class, par
 from ecgenough.ecg import Ecg
 from ecgenough.errors import EcgenoughError, WrongRequest, check_format, nearest
 from ecgenough.files import write_text, written_aside
+from ecgenough.networks.caliper_trees import CaliperTrees
 from ecgenough.networks.contract import Network, crop_mean, with_outputs
 from ecgenough.networks.ensemble import Ensemble
 from ecgenough.prediction import Prediction, check_no_nan
@@ -241,6 +242,7 @@ class Model:
     @classmethod
     def _of(cls, card: dict[str, Any], tensors: dict[str, torch.Tensor], device: torch.device) -> "Model":
         recipe = Recipe.of(card["recipe"], CARD)
+        signal = recipe.signal
         seen = tensors.pop(_SEEN).numpy().view(np.uint64)
         none = torch.zeros(0, dtype=torch.int64)  # models of before 2026-11-23 did not keep their patients
         seen_patients = tensors.pop(_PATIENTS, none).numpy().view(np.uint64)
@@ -255,11 +257,13 @@ class Model:
         with _no_larger_than(tensors):
             network = networks.build(
                 recipe.network.name,
-                leads=len(recipe.signal.leads),
+                leads=len(signal.leads),
                 classes=max(len(classes), 1),
                 **recipe.network.options,
             )
         network.load_state_dict(tensors)
+        if isinstance(network, CaliperTrees) and (network.lead_names, network.rate) != (signal.leads, signal.rate):
+            raise ValueError("its trees measure other leads or at another rate than its recipe's")
         return cls(
             network=network.to(device).eval(),
             recipe=recipe,

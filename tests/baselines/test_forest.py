@@ -170,6 +170,24 @@ def test_trees_that_lead_nowhere_are_refused(model: Model, tmp_path: Path, name:
         Model.load(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "complaint"),
+    [
+        ("depth", 10**9, "depth"),  # would be gone down for ever
+        ("rate", 0.01, "other leads or at another rate"),  # would be resampled to an hour and more
+        ("lead_names", " ".join(["II"] * 12), "other leads or at another rate"),  # would have fewer measurements
+        ("trees", 10**6, "larger than its weights"),
+    ],
+)
+def test_an_altered_card_is_refused(model: Model, tmp_path: Path, option: str, value: object, complaint: str) -> None:
+    model.save(tmp_path)
+    card = json.loads((tmp_path / CARD).read_text())
+    card["recipe"]["network"]["options"][option] = value
+    write_text(tmp_path / CARD, json.dumps(card))
+    with pytest.raises(EcgenoughError, match=complaint):
+        Model.load(tmp_path)
+
+
 def test_trees_may_go_round_but_not_for_ever() -> None:
     network = as_network([0.25], LEADS, 100, UNCHANGED)
     assert isinstance(network, CaliperTrees)

@@ -44,7 +44,7 @@ class CaliperTrees(Network):
         rate: Positive = 100.0,
         trees: Count = 1,
         nodes: Annotated[Count, Field(le=MOST_NODES)] = 1,
-        depth: Count = 1,
+        depth: Annotated[Count, Field(le=MOST_NODES)] = 1,
     ) -> None:
         super().__init__(leads, classes)
         self.lead_names, self.rate, self.depth = tuple(lead_names.split()), rate, depth
@@ -55,7 +55,9 @@ class CaliperTrees(Network):
         shape = (classes, trees, nodes)
         for name in FOREST:
             kind = torch.float32 if name == "number" else torch.uint8
-            self.register_parameter(name, nn.Parameter(torch.zeros(shape, dtype=kind), requires_grad=False))
+            room = nn.Parameter(torch.empty(shape, dtype=kind), requires_grad=False)
+            self.register_parameter(name, room)  # only what may stay is filled: a card can ask for any number of trees
+            nn.init.zeros_(room)
         self.scale = nn.Parameter(torch.ones(leads), requires_grad=False)  # mV for one unit of the input
         self.start = nn.Parameter(torch.zeros(classes), requires_grad=False)  # what the trees add to
         self.head = nn.Linear(classes, classes).requires_grad_(False)
