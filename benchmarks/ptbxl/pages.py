@@ -11,25 +11,26 @@ from benchmarks.ptbxl.published import MACRO_AUC, NETWORKS
 from benchmarks.ptbxl.twins import Twins
 from ecgenough.ensembles import JOINED
 from ecgenough.model import Model
+from ecgenough.networks.caliper_trees import CaliperTrees
 from ecgenough.networks.contract import parameter_count
 from ecgenough.studies.outcome import interval_text
 
 CARD = """\
 # {name}
 
-One network ({network}, {parameters:,} parameters) for {count} tasks of PTB-XL: {tasks}. It reads 12-lead ECGs of 5 to
+{what} for {count} tasks of PTB-XL: {tasks}. It reads 12-lead ECGs of 5 to
 60 s at any rate (conditioned to {rate:g} Hz; of longer ones than {duration:g} s the answer is the mean over windows) and
 gives a calibrated probability, a threshold and a call for each of {classes} classes. Made by
 `python -m benchmarks.ptbxl`; every figure below is on PTB-XL fold {fold}.
 
-**Use.** For research: as a starting point for transfer, as a baseline, for describing collections. **It is not a medical
+**Use.** For research: {use}, for describing collections. **It is not a medical
 device.** It must not be used to diagnose, to triage or to decide about anybody's care.
 
 **Data.** Trained on folds {train} of PTB-XL 1.0.3; its epoch, calibration and thresholds are chosen on fold {fold}, so
 the figures here are somewhat too good, all but the calibration's. Fold 10 was never used. PTB-XL: Wagner P, Strodthoff N,
 Bousseljot RD, Samek W, Schaeffter T, *PTB-XL, a large publicly available electrocardiography dataset* (2020),
 https://physionet.org/content/ptb-xl/1.0.3/, licensed CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/); these
-weights are derived from it. {taught}Epoch {epoch} of {epochs} was kept. {packages}.
+weights are derived from it. {taught}{kept}{packages}.
 
 ## Figures
 Macro mean over the classes of each task, on the records that carry one of them; 95% intervals from 1,000 resamples of
@@ -76,8 +77,9 @@ python -m benchmarks.ptbxl install NAME runs/NAME --data data/ptb-xl --twins dat
 
 The first trains a model of the package by the recipe of its name in `src/ecgenough/recipes/`, and goes on where it was if
 it is stopped. `ptbxl-teacher` learns from labels alone; `ptbxl-small` and `ptbxl-base` learn from it, which comes with the
-package, and from boosted trees on measured intervals (`ecgenough baseline intervals`), which are fitted on the spot and know
-what these networks do not find ([searches.md](searches.md)). The second command puts a model into the package with its card and
+package, and from boosted trees on measured intervals (`ecgenough baseline intervals`), which are fitted on the spot, each
+patient answered by trees that were fitted on others. `ptbxl-calipers` is such trees, fitted on all: they know what these
+networks do not find ([searches.md](searches.md)). The second command puts a model into the package with its card and
 writes this page; `--twins` is a folder of PTB-XL with `records500`.
 With a GPU, `python -m benchmarks.ptbxl leaderboard ptbxl-teacher --data data/ptb-xl --out runs/board` trains five members,
 joins them and teaches one network by them. `python -m benchmarks.ptbxl confirm ptbxl-teacher --data data/ptb-xl --out runs/folds`
@@ -100,8 +102,10 @@ def card(
     train = model.origin["folds"]["train"]
     return CARD.format(
         name=name,
-        network=model.recipe.network.name,
-        parameters=parameter_count(model.network),
+        what=_what(model),
+        use="as a starting point for transfer, as a baseline"
+        if model.network.by_gradients
+        else "joined with a network, alone as a baseline",
         count=len(tasks),
         tasks=", ".join(tasks),
         classes=len(model.classes),
@@ -110,8 +114,7 @@ def card(
         fold=fold,
         train=f"{train[0]}-{train[-1]}",
         taught=_taught(model),
-        epoch=model.origin["epoch"],
-        epochs=model.recipe.training.epochs,
+        kept=_kept(model),
         packages=f"Figures: ecgenough {version('ecgenough')}, PyTorch {version('torch')}, on a CPU",
         figures="\n".join(_figures(task, measured) for task, measured in tasks.items()),
         fewest=FEWEST,
@@ -150,6 +153,19 @@ def calibration_table(tasks: Mapping[str, Measured]) -> str:
         for place, label in enumerate(measured.classes):
             lines.append(f"{task},{label},{positives[place]}," + ",".join(f"{column[place]:.5f}" for column in numbers))
     return "\n".join(lines) + "\n"
+
+
+def _what(model: Model) -> str:
+    network = model.network
+    if isinstance(network, CaliperTrees):
+        classes, trees, _ = network.number.shape
+        return f"Boosted trees on what calipers read off an ECG ({classes * trees:,} trees)"
+    return f"One network ({model.recipe.network.name}, {parameter_count(network):,} parameters)"
+
+
+def _kept(model: Model) -> str:
+    epochs = f"Epoch {model.origin['epoch']} of {model.recipe.training.epochs} was kept. "
+    return epochs if model.network.by_gradients else ""
 
 
 def _taught(model: Model) -> str:
