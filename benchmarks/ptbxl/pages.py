@@ -26,7 +26,7 @@ gives a calibrated probability, a threshold and a call for each of {classes} cla
 **Use.** For research: {use}, for describing collections. **It is not a medical
 device.** It must not be used to diagnose, to triage or to decide about anybody's care.
 
-**Data.** Trained on folds {train} of PTB-XL 1.0.3; its epoch, calibration and thresholds are chosen on fold {fold}, so
+**Data.** Trained on folds {train} of PTB-XL 1.0.3; its {chosen} are chosen on fold {fold}, so
 the figures here are somewhat too good, all but the calibration's. Fold 10 was never used. PTB-XL: Wagner P, Strodthoff N,
 Bousseljot RD, Samek W, Schaeffter T, *PTB-XL, a large publicly available electrocardiography dataset* (2020),
 https://physionet.org/content/ptb-xl/1.0.3/, licensed CC BY 4.0 (https://creativecommons.org/licenses/by/4.0/); these
@@ -65,6 +65,10 @@ Each of {parts} parts of the patients is calibrated by the others. All classes: 
 - Labels are statements in reports, not outcomes; "normal" means that nothing else was written.
 - Whatever lasts less than 10 s is padded; below 5 s the answers are guesses, and `ecgenough predict` says so.
 - Leads other than III, aVR, aVL and aVF cannot be derived: a recording without one of I, II, V1 to V6 is refused.
+{beats}"""
+BEATS = """\
+- Where fewer than three beats are found nothing is measured, and the answer is that of any such recording; where T or noise is
+  taken for beats, the measurements are wrong. A measurement near what a tree asks for can turn over by a sample's noise.
 """
 
 TABLE = """\
@@ -99,13 +103,13 @@ def card(
     name: str, model: Model, tasks: Mapping[str, Measured], fold: int, per_class: str, twins: Twins | None = None
 ) -> str:
     """The model card of a shipped model, as Markdown."""
-    train = model.origin["folds"]["train"]
+    train, by_gradients = model.origin["folds"]["train"], model.network.by_gradients
     return CARD.format(
         name=name,
         what=_what(model),
         use="as a starting point for transfer, as a baseline"
-        if model.network.by_gradients
-        else "joined with a network, alone as a baseline",
+        if by_gradients
+        else "joined with a network, as a baseline",
         count=len(tasks),
         tasks=", ".join(tasks),
         classes=len(model.classes),
@@ -115,6 +119,8 @@ def card(
         train=f"{train[0]}-{train[-1]}",
         taught=_taught(model),
         kept=_kept(model),
+        chosen="epoch, calibration and thresholds" if by_gradients else "calibration and thresholds",
+        beats="" if by_gradients else BEATS,
         packages=f"Figures: ecgenough {version('ecgenough')}, PyTorch {version('torch')}, on a CPU",
         figures="\n".join(_figures(task, measured) for task, measured in tasks.items()),
         fewest=FEWEST,
