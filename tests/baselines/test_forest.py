@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,10 @@ from ecgenough import ensembles, networks
 from ecgenough.baselines.classifiers import OneAClass, boosted_trees
 from ecgenough.baselines.forest import as_network
 from ecgenough.baselines.intervals import Intervals
+from ecgenough.commands.choosing import chosen_recipe
 from ecgenough.ecg import Ecg
 from ecgenough.errors import EcgenoughError, WrongRequest
+from ecgenough.estimator import ECGClassifier
 from ecgenough.files import write_text
 from ecgenough.formats import read
 from ecgenough.model import CARD, WEIGHTS, Model, weights_digest
@@ -29,6 +32,7 @@ from ecgenough.signals.delineation import measures
 from ecgenough.signals.normalisation import Normaliser
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
+from ecgenough.studies.reproduction import Original, reproduce
 
 LEADS = ("I", "II", "aVF")
 UNCHANGED = Normaliser("none")
@@ -138,12 +142,41 @@ def test_what_needs_gradients_refuses_it(model: Model, ecg: Ecg, recipe: Recipe,
     assert set(explain(model, ecg, method="occlusion").lead_losses) == set(model.recipe.signal.leads)
 
 
-def test_a_normalisation_that_loses_voltages_is_refused(
-    stores: dict[str, Store], recipe: Recipe, tmp_path: Path
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ("normalisation.kind=z-score", "normalisation.kind"),
+        ("network.options.trees=5", "network.options"),
+        ("crop.seconds=2.5", "crop.seconds"),
+        ("labels=likelihood", "labels"),
+        ("distillation={baselines: [intervals]}", "distillation"),
+    ],
+)
+def test_what_their_fit_does_not_do_is_refused(
+    stores: dict[str, Store], recipe: Recipe, tmp_path: Path, change: str, key: str
 ) -> None:
-    lost = recipe.with_changes(["normalisation.kind=z-score"])
-    with pytest.raises(WrongRequest, match=r"calipers read voltages, and normalisation\.kind z-score loses them"):
-        runs.train(stores["superclasses"], lost, tmp_path / "run", "cpu")
+    asked = recipe.with_changes([change])
+    with pytest.raises(WrongRequest, match=f'"{re.escape(key)}" is not for caliper_trees'):
+        runs.train(stores["superclasses"], asked, tmp_path / "run", "cpu")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(WrongRequest, match="is not for caliper_trees"):
+        chosen_recipe("calipers", [change])  # before anything is prepared
+
+
+def test_trees_are_not_pretrained() -> None:
+    with pytest.raises(WrongRequest, match='"pretraining" is not for caliper_trees'):
+        chosen_recipe("pretrain-masked", ["network={name: caliper_trees}"])
+
+
+def test_arrays_have_no_place_for_measurements() -> None:
+    classifier = ECGClassifier("caliper_trees", rate=100, device="cpu")
+    with pytest.raises(WrongRequest, match="beside a prepared store, and X has none"):
+        classifier.fit(np.zeros((20, 12, 1000)), np.arange(20) % 2)
+
+
+def test_a_run_is_reproduced(stores: dict[str, Store], run: Path, tmp_path: Path) -> None:
+    assert reproduce(Original.open(run), stores["superclasses"], tmp_path / "again", "cpu", anyway=True)["identical"]
+    assert (tmp_path / "again" / "recipe.yaml").read_text() == (run / "recipe.yaml").read_text()
 
 
 def test_it_is_built_by_its_fit_alone() -> None:

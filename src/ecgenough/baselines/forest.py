@@ -11,7 +11,6 @@ from ecgenough import networks
 from ecgenough.baselines.contract import Rows
 from ecgenough.baselines.intervals import Intervals
 from ecgenough.datasets.joint import columns_by_task
-from ecgenough.errors import WrongRequest
 from ecgenough.networks.caliper_trees import CaliperTrees
 from ecgenough.signals.normalisation import Normaliser
 from ecgenough.signals.store import Store
@@ -22,13 +21,8 @@ LARGEST = float(np.finfo(np.float32).max)  # for infinity, by which a tree parts
 def fit_caliper_trees(store: Store, task: str, rows: Rows, seed: int, normaliser: Normaliser) -> CaliperTrees:
     """The baseline `intervals`, fitted on `rows` for each task that `task` is made of, as one network.
 
-    Reads what `normaliser` gives. Raises WrongRequest for one of a kind from which voltages cannot be told, and what
-    `Intervals.fit` does.
+    Reads what `normaliser` gives, of kind none or scale. Raises what `Intervals.fit` does.
     """
-    if normaliser.kind not in ("none", "scale"):
-        raise WrongRequest(
-            f"calipers read voltages, and normalisation.kind {normaliser.kind} loses them; take none or scale."
-        )
     truth = store.task(task)
     known = ~np.isnan(truth.labels[rows])
     fitted: list[Any] = []

@@ -13,7 +13,7 @@ def chosen_recipe(
     or a baseline that is to teach."""
     recipe = load_recipe(name, changes or ())
     told = {key: value for key, value in (("task", task), ("leave_out", leave_out)) if value}
-    networks.check(recipe.network.name, recipe.network.options)
+    networks.check_recipe(recipe)
     for baseline in recipe.distillation.baselines if recipe.distillation else ():
         baselines.check(baseline)
     return recipe.model_copy(update=told)

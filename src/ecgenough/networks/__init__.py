@@ -11,7 +11,7 @@ from ecgenough.complaints import value_complaint
 from ecgenough.errors import WrongRequest, nearest
 from ecgenough.networks.alexnet import AlexNet
 from ecgenough.networks.attresnet import AttentionResNet
-from ecgenough.networks.caliper_trees import CaliperTrees
+from ecgenough.networks.caliper_trees import CaliperTrees, check_fit
 from ecgenough.networks.contract import Network, parameter_count
 from ecgenough.networks.convnext import ConvNext
 from ecgenough.networks.crnn import Crnn
@@ -26,6 +26,7 @@ from ecgenough.networks.s4d import S4d, S4dHybrid
 from ecgenough.networks.transformer import ResTransformer, Transformer
 from ecgenough.networks.vgg import Vgg
 from ecgenough.networks.xresnet import XResNet
+from ecgenough.recipe import Recipe
 
 __all__ = ["Network", "build", "check", "describe", "match", "names", "operations", "options", "parameter_count"]
 
@@ -116,6 +117,13 @@ def check(name: str, options: Mapping[str, Any]) -> None:
     """Raise what `build` would raise for this name and these options, without building anything."""
     _known(name)
     _checked(name, options)
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raise WrongRequest for a network that there is not, and for one that cannot do what the recipe asks of it."""
+    check(recipe.network.name, recipe.network.options)
+    if recipe.network.name in FITTED:
+        check_fit(recipe)
 
 
 def _known(name: str) -> tuple[Callable[..., Network], dict[str, Any]]:

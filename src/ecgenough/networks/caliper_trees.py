@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ecgenough.errors import WrongRequest
 from ecgenough.networks.contract import Network
-from ecgenough.recipe import Count, Positive
+from ecgenough.recipe import Count, Positive, Recipe
 from ecgenough.sentences import counted
 from ecgenough.signals.delineation import measure, measures
 
@@ -110,6 +110,22 @@ class CaliperTrees(Network):
         if max(int(self.left.max()), int(self.right.max())) >= nodes or int(self.feature.max()) >= known:
             raise ValueError("its trees name nodes or measurements that there are not")
         return loaded
+
+
+def check_fit(recipe: Recipe) -> None:
+    """Raise WrongRequest for a recipe that asks of trees what their fit does not do."""
+    asked = {
+        "network.options": bool(recipe.network.options) and "their fit finds them; leave them out",
+        "normalisation.kind": recipe.normalisation.kind not in ("none", "scale")
+        and "calipers read mV; take none or scale",
+        "crop.seconds": recipe.crop.seconds is not None and "they measure the whole recording; set crop.seconds=null",
+        "labels": recipe.labels != "hard" and "trees learn 0 and 1; set labels=hard",
+        "distillation": recipe.distillation is not None and "nobody teaches trees; set distillation=null",
+        "pretraining": recipe.pretraining is not None and "trees learn from labels; take another network",
+    }
+    for key, complaint in asked.items():
+        if complaint:
+            raise WrongRequest(f'recipe key "{key}" is not for caliper_trees: {complaint}.')
 
 
 def _without_padding(ecg: Any) -> Any:

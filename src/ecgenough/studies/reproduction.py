@@ -11,12 +11,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ecgenough import baselines
+from ecgenough import baselines, networks
 from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.files import write_text
 from ecgenough.learning.training import open_fabric
 from ecgenough.model import PRETRAINED, Model, weights_digest
 from ecgenough.progress import say
+from ecgenough.recipe import Recipe
 from ecgenough.sentences import agreed, counted
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
@@ -80,7 +81,7 @@ def reproduce(
     changed = differences(model.origin.get("environment", {}), environment(fabric.device, baselines.names()))
     check_versions(original.folder, changed, anyway)
     if original.source is None:
-        runs.train(store, model.recipe, out, device)
+        runs.train(store, _asked(model.recipe), out, device)
     else:
         runs.transfer(original.source, store, model.recipe, out, device)
     figures = deviations(original.folder, out)
@@ -92,6 +93,13 @@ def reproduce(
     }
     write_text(out / "reproduction.json", json.dumps(found, indent=2) + "\n")
     return found
+
+
+def _asked(recipe: Recipe) -> Recipe:
+    """A model's recipe as its training was told it: the options of trees were found by their fit."""
+    if recipe.network.name not in networks.FITTED:
+        return recipe
+    return recipe.model_copy(update={"network": recipe.network.model_copy(update={"options": {}})})
 
 
 def deviations(first: Path, second: Path) -> dict[str, float]:

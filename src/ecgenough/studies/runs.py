@@ -61,6 +61,7 @@ def train(store: Store, recipe: Recipe, out: Path, device: str = "auto", watcher
     if recipe.transfer is not None:
         raise WrongRequest("this recipe carries a trained model over. Use ecgenough transfer, or set transfer=null.")
     _refuse_pretraining(recipe)
+    networks.check_recipe(recipe)
     fabric = open_fabric(recipe.training.precision, device)
     recipe = recipe.model_copy(update={"task": store.task(recipe.task).name})
     division = divide(store, recipe.task, recipe.leave_out)

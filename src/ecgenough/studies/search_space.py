@@ -98,7 +98,7 @@ class SearchSpace:
     def recipe(self, base: Recipe, values: Mapping[str, Plain]) -> Recipe:
         """The recipe with one value for each key. Raises WrongRequest where it does not fit."""
         changed = base.with_values((key, values[key]) for key in sorted(self.keys, key=_kinds_first))
-        networks.check(changed.network.name, changed.network.options)
+        networks.check_recipe(changed)
         check_settings(changed.signal)
         crop_samples(changed, samples_of(changed.signal))
         return changed

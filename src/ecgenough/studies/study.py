@@ -271,7 +271,7 @@ def _complaint(error: ValidationError, model: type[Study], where: str) -> str:
 
 
 def _check_recipe(recipe: Recipe, where: str) -> None:
-    networks.check(recipe.network.name, recipe.network.options)
+    networks.check_recipe(recipe)
     if recipe.pretraining is not None:
         raise WrongRequest(f'study key "{where}": its recipe pretrains without labels, which a study cannot do.')
 
