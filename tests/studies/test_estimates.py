@@ -5,7 +5,7 @@ import pytest
 from ecgenough.recipe import Recipe
 from ecgenough.studies.estimates import Pace, estimate, time_steps
 from ecgenough.studies.plan import plan_study
-from ecgenough.studies.study import Study
+from ecgenough.studies.study import Learner, Study
 
 
 def test_an_estimate_counts_what_is_learned_and_what_is_answered(small_study: Study) -> None:
@@ -31,3 +31,11 @@ def test_a_pace_is_measured(tiny: Recipe) -> None:
     pace = time_steps(tiny, "cpu")
     assert 0 < pace.learn < 10
     assert 0 < pace.answer < 10
+
+
+def test_trees_take_no_steps_that_could_be_timed(small_study: Study) -> None:
+    networks = {**small_study.networks, "trees": Learner(recipe="calipers")}
+    plan = plan_study(small_study.model_copy(update={"networks": networks, "sources": {}, "modes": ("scratch",)}))
+    trees = {cell.fingerprint for cell in plan.cells if cell.network == "trees"}
+    assert trees
+    assert trees.isdisjoint(estimate(plan, "cpu", lambda recipe, device: Pace(0.01, 0.001)))  # noqa: ARG005

@@ -41,6 +41,7 @@ def test_a_study_reads_what_it_prints() -> None:
         ("sources={}", "modes other than scratch need sources"),
         ("modes=[scratch]", "sources are of no use"),
         ("networks.resnet18.recipe=pretrain-masked", "pretrains without labels"),
+        ("networks.trees={recipe: calipers}", 'key "networks.trees": caliper_trees does not learn by gradients'),
         ("networks={}", "name networks to be compared, or a source that is a model"),
         ("sources.superclasses={model: ptbxl-bas}", "ptbxl-bas holds no model"),
         ("sources.superclasses={model: ptbxl-base, task: rhythm}", "a model has been trained already; leave out task"),

@@ -11,7 +11,7 @@ from ecgenough.reports.study import write_study_report
 from ecgenough.sentences import counted
 from ecgenough.studies.engines import Engine, LocalProcesses, RayCluster
 from ecgenough.studies.estimates import estimate
-from ecgenough.studies.plan import NETWORK, Plan, described, plan_study
+from ecgenough.studies.plan import Plan, described, plan_study
 from ecgenough.studies.study import load_study
 from ecgenough.studies.study_runs import failures, jobs_here, run_study
 from ecgenough.studies.tracking import open_trackers
@@ -62,7 +62,7 @@ def _print_plan(plan: Plan, jobs: int | None, device: str) -> None:
         for source in plan.pretrainings
     ]
     for cell in plan.cells:
-        took = f"{seconds[cell.fingerprint]:,.0f}" if cell.kind == NETWORK else ""
+        took = f"{seconds[cell.fingerprint]:,.0f}" if cell.fingerprint in seconds else ""
         rows.append((cell.fingerprint, described(cell), took))
     print_table(("cell", "what", "seconds"), rows)
     for note in plan.notes:
@@ -71,7 +71,7 @@ def _print_plan(plan: Plan, jobs: int | None, device: str) -> None:
     typer.echo(
         f"{counted(len(plan.cells), 'cell')} and {counted(len(plan.pretrainings), 'source')}: about "
         f"{_time(sum(seconds.values()) / at_once)} with {at_once} at once. An estimate, from a few steps of each "
-        "network timed on this machine just now; baselines, stores and the report come on top."
+        "network timed on this machine just now; baselines, trees, stores and the report come on top."
     )
 
 

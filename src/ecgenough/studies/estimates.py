@@ -42,13 +42,16 @@ def time_steps(recipe: Recipe, device: str) -> Pace:
 
 
 def estimate(plan: Plan, device: str = "cpu", timed: Callable[[Recipe, str], Pace] = time_steps) -> Mapping[str, float]:
-    """Seconds of each source and each network's cell, by fingerprint; baselines, stores and reports are not counted.
+    """Seconds of each source and each network's cell, by fingerprint; baselines, trees, stores and reports are not counted.
 
     A recipe's epochs are all counted, though its patience may end sooner.
     """
     paces: dict[str, Pace] = {}
     seconds = {}
-    works: list[Cell | Pretraining] = [*plan.pretrainings, *(cell for cell in plan.cells if cell.kind != BASELINE)]
+    works: list[Cell | Pretraining] = [
+        *plan.pretrainings,
+        *(cell for cell in plan.cells if cell.kind != BASELINE and cell.recipe.network.name not in networks.FITTED),
+    ]
     for work in works:
         key = _pace_key(work.recipe)
         if key not in paces:
