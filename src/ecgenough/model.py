@@ -24,13 +24,14 @@ from ecgenough.ecg import Ecg
 from ecgenough.errors import EcgenoughError, WrongRequest, check_format, nearest
 from ecgenough.files import write_text, written_aside
 from ecgenough.networks.caliper_trees import CaliperTrees
-from ecgenough.networks.contract import Network, crop_mean, with_outputs
+from ecgenough.networks.contract import SHORTEST, Network, crop_mean, with_outputs
 from ecgenough.networks.ensemble import Ensemble
 from ecgenough.prediction import Prediction, check_no_nan
 from ecgenough.progress import say
 from ecgenough.recipe import Recipe
 from ecgenough.scoring.calibration import Calibration
-from ecgenough.signals.crops import evaluation_crops
+from ecgenough.signals.conditioning import check_settings, samples_of
+from ecgenough.signals.crops import crop_samples, evaluation_crops
 from ecgenough.signals.limits import limits
 from ecgenough.signals.normalisation import Normaliser
 from ecgenough.signals.plausibility import notes
@@ -243,6 +244,12 @@ class Model:
     def _of(cls, card: dict[str, Any], tensors: dict[str, torch.Tensor], device: torch.device) -> "Model":
         recipe = Recipe.of(card["recipe"], CARD)
         signal = recipe.signal
+        try:
+            check_settings(signal)
+        except WrongRequest as error:
+            raise ValueError(str(error)) from None
+        if crop_samples(recipe, samples_of(signal)) < SHORTEST:
+            raise ValueError(f"its recipe shows the network fewer than {SHORTEST} samples")
         seen = tensors.pop(_SEEN).numpy().view(np.uint64)
         none = torch.zeros(0, dtype=torch.int64)  # models of before 2026-11-23 did not keep their patients
         seen_patients = tensors.pop(_PATIENTS, none).numpy().view(np.uint64)

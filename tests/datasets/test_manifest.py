@@ -85,6 +85,14 @@ def test_two_words_make_one_class_and_a_line_says_which(
     assert f'the positive class is "{positive}"' in capsys.readouterr().err
 
 
+def test_a_positive_word_for_columns_of_0_and_1_is_refused_by_the_file(tmp_path: Path) -> None:
+    lines = "".join(f"f{row}.txt,{row % 2}\n" for row in range(30))
+    path = write(tmp_path, "file,af\n" + lines, FILES)
+    path.with_suffix(".yaml").write_text('labels: [af]\npositive: "yes"\n')
+    with pytest.raises(WrongRequest, match=rf'^{path.name}: positive "yes" is for a label column of two words'):
+        open_manifest(path)
+
+
 def test_more_words_make_a_class_each(tmp_path: Path) -> None:
     lines = "".join(f"f{row}.txt,{('AF', 'SNR', 'LBBB')[row % 3]}\n" for row in range(30))
     task = open_manifest(write(tmp_path, "file,class\n" + lines, FILES)).task(None)

@@ -1,5 +1,6 @@
 """A model whose weights are so large that it answers NaN is named by every path that uses it, and says nothing else."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -135,4 +136,22 @@ def test_a_threshold_that_is_no_probability_is_refused(make_model: ModelMaker, t
     with pytest.raises(
         EcgenoughError, match=r"model\.json does not fit its weights: its thresholds are not all from 0"
     ):
+        Model.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("section", "wrong", "sentence"),
+    [
+        ("signal", {"rate": 1}, "signal.rate is 1 Hz; an ECG needs at least 20"),
+        ("crop", {"seconds": 1.0}, "its recipe shows the network fewer than 128 samples"),
+    ],
+)
+def test_a_card_whose_recipe_no_ecg_can_follow_is_refused(
+    make_model: ModelMaker, tmp_path: Path, section: str, wrong: dict[str, float], sentence: str
+) -> None:
+    make_model("eegnet").save(tmp_path)
+    card = json.loads((tmp_path / "model.json").read_text())
+    card["recipe"][section] |= wrong
+    (tmp_path / "model.json").write_text(json.dumps(card))
+    with pytest.raises(EcgenoughError, match=rf"model\.json does not fit its weights: {re.escape(sentence)}"):
         Model.load(tmp_path)

@@ -167,6 +167,7 @@ def test_a_description_that_cannot_be_read_is_refused(folder: Path, text: str) -
     [
         {"signal": {"rate": "fast"}},
         {"records": None},
+        {"records": float("inf")},
         {"rejected": [["only a record"]]},
         {"tasks": ["a", "b", "c"]},
         {"tasks": 5},

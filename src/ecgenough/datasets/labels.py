@@ -45,7 +45,9 @@ def read_tasks(
     if len(columns) == 1 and _is_words(sheet, columns[0]):
         return _words_tasks(sheet, columns[0], positive, name, to_train_on)
     if positive is not None:
-        raise WrongRequest(f'positive "{positive}" is for a label column of two words; columns of 0 and 1 need none.')
+        raise WrongRequest(
+            f'{sheet.path.name}: positive "{positive}" is for a label column of two words; columns of 0 and 1 need none.'
+        )
     labels = np.stack([_zeros_and_ones(sheet, column) for column in columns], axis=1)
     tasks = [Task(name, tuple(columns), labels, _all_listed(sheet))]
     alone = enumerate(columns)

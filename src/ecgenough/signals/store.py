@@ -103,7 +103,7 @@ class Store:
         table = _read_table(folder, about)
         try:
             return cls._of(folder, about, table)
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, OverflowError) as error:  # of an infinite number of records
             why = quoted(" ".join(str(error).split()) or type(error).__name__, 120)
             raise _damaged(folder, DESCRIPTION, f"does not hold what it should: {why}") from None
 
