@@ -3,6 +3,8 @@
 import hashlib
 import json
 import re
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -161,6 +163,23 @@ def test_what_their_fit_does_not_do_is_refused(
     assert not list(tmp_path.iterdir())
     with pytest.raises(WrongRequest, match="is not for caliper_trees"):
         chosen_recipe("calipers", [change])  # before anything is prepared
+
+
+def test_without_scikit_learn_nothing_is_begun(
+    stores: dict[str, Store], recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
+    with pytest.raises(
+        WrongRequest, match=r"caliper_trees needs the package sklearn: pip install 'ecgenough\[baselines\]'"
+    ):
+        runs.train(stores["superclasses"], recipe, tmp_path / "run", "cpu")
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(WrongRequest, match="needs the package sklearn"):
+        chosen_recipe("calipers", [])
+
+
+def test_the_run_says_which_scikit_learn_fitted_it(model: Model) -> None:
+    assert model.origin["environment"]["scikit-learn"] == version("scikit-learn")
 
 
 def test_trees_are_not_pretrained() -> None:

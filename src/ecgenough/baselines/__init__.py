@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from ecgenough import networks
 from ecgenough.baselines.classifiers import check_installed
 from ecgenough.baselines.contract import Baseline
 from ecgenough.baselines.demographics import Demographics
@@ -12,9 +13,10 @@ from ecgenough.baselines.intervals import Intervals
 from ecgenough.baselines.minirocket import MiniRocket
 from ecgenough.baselines.prevalence import Prevalence
 from ecgenough.errors import WrongRequest, nearest
+from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
 
-__all__ = ["Baseline", "check", "describe", "fit", "names"]
+__all__ = ["Baseline", "check", "describe", "fit", "fitted_by", "names"]
 
 Fit = Callable[[Store, str | None, NDArray[np.int64], int], Baseline]
 KNOWN: dict[str, tuple[str, Fit]] = {
@@ -34,6 +36,12 @@ def names() -> tuple[str, ...]:
 def describe(name: str) -> str:
     """What the baseline is, in a few words. Raises WrongRequest with the nearest name."""
     return _known(name)[0]
+
+
+def fitted_by(recipe: Recipe) -> tuple[str, ...]:
+    """The baselines that a training with this recipe fits: those that teach, and the one whose trees are its network."""
+    taught = recipe.distillation.baselines if recipe.distillation else ()
+    return (*taught, "intervals") if recipe.network.name in networks.FITTED else taught
 
 
 def check(name: str) -> None:

@@ -77,4 +77,4 @@ def _answers(classifier: Any, features: Floats) -> Floats:
 
 
 def _scikit_learn(module: str) -> Any:
-    return needed(f"sklearn.{module}", "baselines", "a baseline of demographics or intervals")
+    return needed(f"sklearn.{module}", "baselines", "a fit of demographics, intervals or caliper_trees")

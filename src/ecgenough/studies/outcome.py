@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ecgenough import baselines
 from ecgenough.baselines.forest import fit_caliper_trees
 from ecgenough.baselines.intervals import measurements
 from ecgenough.datasets.joint import columns_by_task
@@ -130,9 +131,7 @@ def origin(run: Run, epoch: int) -> dict[str, Any]:
         "teachers": {teacher.name: teacher.weights for teacher in run.teachers},
         "epoch": epoch,
         "folds": {"train": list(run.store.train_folds), "validation": list(run.store.validation_folds)},
-        "environment": environment(
-            run.fabric.device, run.recipe.distillation.baselines if run.recipe.distillation else ()
-        ),
+        "environment": environment(run.fabric.device, baselines.fitted_by(run.recipe)),
     }
 
 

@@ -133,7 +133,7 @@ def _teachers(recipe: Recipe, store: Store, division: Division) -> tuple[Teacher
 
     Also for a baseline that cannot be fitted, before anybody is asked.
     """
-    for baseline in recipe.distillation.baselines if recipe.distillation else ():
+    for baseline in baselines.fitted_by(recipe):
         baselines.check(baseline)
     about = store.task(recipe.task)
     teachers = called(recipe.distillation, about.name, about.classes)
