@@ -12,6 +12,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from scipy.special import expit, logit
+from starlette.testclient import TestClient
 
 from ecgenough import ensembles, networks
 from ecgenough.baselines.classifiers import OneAClass, boosted_trees
@@ -28,8 +29,9 @@ from ecgenough.networks import caliper_trees
 from ecgenough.networks.caliper_trees import CaliperTrees
 from ecgenough.recipe import Recipe, load_recipe
 from ecgenough.reports.reading import read_run
-from ecgenough.serving.explanation import explain
+from ecgenough.serving.explanation import explain, methods_of
 from ecgenough.serving.export import export_onnx
+from ecgenough.serving.service import build_app
 from ecgenough.signals.delineation import measures
 from ecgenough.signals.normalisation import Normaliser
 from ecgenough.signals.store import Store
@@ -128,8 +130,10 @@ def test_it_is_joined_with_a_network(model: Model, stores: dict[str, Store], ecg
     together = ensembles.ensemble({"network": other, "calipers": model})
     log_odds = [logit(one.predict(ecg).probabilities) for one in (other, model)]
     np.testing.assert_allclose(logit(together.predict(ecg).probabilities), np.mean(log_odds, axis=0), atol=1e-4)
-    with pytest.raises(WrongRequest, match=r"explain .* by occlusion"):
+    with pytest.raises(WrongRequest, match="choose the method occlusion"):
         explain(together, ecg)
+    assert methods_of(together) == ("occlusion",)
+    assert methods_of(ensembles.ensemble({"one": other, "two": other})) == ("integrated-gradients", "occlusion")
 
 
 def test_what_needs_gradients_refuses_it(model: Model, ecg: Ecg, recipe: Recipe, tmp_path: Path) -> None:
@@ -139,8 +143,11 @@ def test_what_needs_gradients_refuses_it(model: Model, ecg: Ecg, recipe: Recipe,
         export_onnx(model, tmp_path / "m.onnx")
     assert not list(tmp_path.iterdir())
     for method in ("integrated-gradients", "grad-cam"):
-        with pytest.raises(WrongRequest, match="by occlusion"):
+        with pytest.raises(WrongRequest, match="choose the method occlusion"):
             explain(model, ecg, method=method)
+    door, _ = build_app(model, "calipers")
+    with TestClient(door) as client:
+        assert client.get("/v1/model").json()["explains"] == ["occlusion"]
     assert set(explain(model, ecg, method="occlusion").lead_losses) == set(model.recipe.signal.leads)
 
 

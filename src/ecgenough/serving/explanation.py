@@ -93,9 +93,9 @@ def explain(model: Model, ecg: Ecg, label: str | None = None, method: str = "int
     if method not in METHODS:
         raise WrongRequest(f'method "{method}" is unknown. {nearest(method, METHODS)}')
     model.check_it_answers()
-    if METHODS[method] in (_integrated_gradients, _grad_cam) and not model.network.by_gradients:
+    if method != "occlusion" and not model.network.by_gradients:
         raise WrongRequest(
-            f"no gradients come through calipers, and {method} needs them; explain {model.name} by occlusion."
+            f"no gradients come through calipers, and {method} needs them; for {model.name} choose the method occlusion."
         )
     said = model.predict(ecg)
     of_part = model.prediction(model.logits(ecg))
@@ -235,6 +235,13 @@ METHODS: dict[str, Method] = {
     "grad-cam": _grad_cam,
     "occlusion": _occlusion,
 }
+
+
+def methods_of(model: Model) -> tuple[str, ...]:
+    """The methods that `model` can be explained by."""
+    if not model.network.by_gradients:
+        return ("occlusion",)
+    return tuple(method for method in METHODS if method != "grad-cam" or not isinstance(model.network, Ensemble))
 
 
 class _Body(nn.Module):

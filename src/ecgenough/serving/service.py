@@ -18,7 +18,7 @@ from ecgenough.model import Model, Prediction
 from ecgenough.serving.answering import Read, Service
 from ecgenough.serving.answers import NOTICE, Complaint, EcgAnswer, PredictAnswer, described, without_folders
 from ecgenough.serving.door import Door
-from ecgenough.serving.explanation import METHODS, can_explain
+from ecgenough.serving.explanation import can_explain, methods_of
 from ecgenough.serving.explanation_routes import add_explanation
 from ecgenough.serving.fhir import bundle, diagnostic_report
 from ecgenough.serving.limits import Limits
@@ -104,7 +104,7 @@ def _add_answers(app: FastAPI, service: Service) -> None:
             "network": about.recipe.network.name,
             "weights_sha256": service.weights_sha256 or None,
             "origin": without_folders(about.origin),
-            "explains": list(METHODS) if can_explain() else [],
+            "explains": list(methods_of(about)) if can_explain() else [],
             "notice": NOTICE,
         }
 
