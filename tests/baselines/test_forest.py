@@ -28,7 +28,10 @@ from ecgenough.model import CARD, WEIGHTS, Model, weights_digest
 from ecgenough.networks import caliper_trees
 from ecgenough.networks.caliper_trees import CaliperTrees
 from ecgenough.recipe import Recipe, load_recipe
+from ecgenough.reports.figures import learning_figures
+from ecgenough.reports.page import write_report
 from ecgenough.reports.reading import read_run
+from ecgenough.reports.words import method_sentences
 from ecgenough.serving.explanation import explain, methods_of
 from ecgenough.serving.export import export_onnx
 from ecgenough.serving.service import build_app
@@ -105,6 +108,15 @@ def test_the_run_is_reported_as_any(run: Path, stores: dict[str, Store]) -> None
     told = read_run(run)
     assert told.metrics.macro["auc"].value > 0.6
     assert len(told.log) == 1
+    said = dict(method_sentences(told))
+    assert said["Weights"].startswith("fitted at once: boosted trees on rate, PR")
+    assert "Learning" not in said
+    assert "Augmentation" not in said
+    assert learning_figures([told]) == []
+    page = run.parent / "report.html"
+    write_report([run], page)
+    assert "Baselines and trees are fitted in one step" in page.read_text()
+    assert "The epoch that was kept" not in page.read_text()
     store, scored = stores["superclasses"], run / "test"
     runs.evaluate(Model.load(run), store, scored, device="cpu")
     assert json.loads((scored / "metrics.json").read_text())["macro"]["auc"]["value"] > 0.6

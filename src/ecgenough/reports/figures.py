@@ -160,8 +160,8 @@ def _bar(frame: Frame, y: float, key: str, figure: Estimate) -> Markup:
 
 
 def learning_figures(runs: Sequence[Run]) -> list[Figure]:
-    """Loss and validation macro AUC by epoch, with the kept epoch marked, of the runs whose log has them."""
-    logged = [(colour(place), run) for place, run in enumerate(runs) if run.log is not None]
+    """Loss and validation macro AUC by epoch, with the kept epoch marked, of the runs that have epochs and whose log has them."""
+    logged = [(colour(place), run) for place, run in enumerate(runs) if run.log is not None and run.has_epochs]
     ranked = [(key, run) for key, run in logged if run.log is not None and RANKING in run.log]
     alone = len(runs) == 1
     return [draw(of, alone) for draw, of in ((_loss_figure, logged), (_auc_figure, ranked)) if of]

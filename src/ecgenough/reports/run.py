@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, field_validator
 
+from ecgenough import networks
 from ecgenough.recipe import Recipe, Signal
 
 RECORD_COUNTS = ("listed", "rejected", "in_task", "train", "validation", "test")
@@ -163,6 +164,11 @@ class Run:
     @property
     def is_baseline(self) -> bool:
         return isinstance(self.method, Baseline)
+
+    @property
+    def has_epochs(self) -> bool:
+        """Whether it learned step by step; baselines and trees are fitted at once."""
+        return isinstance(self.method, Recipe) and self.method.network.name not in networks.FITTED
 
     @property
     def reader(self) -> str:

@@ -271,10 +271,10 @@ def _shown_records(run: Run) -> str:
 
 
 def _chosen_records(run: Run) -> str:
-    """What the validation records decided; a baseline has no epoch to choose."""
+    """What the validation records decided; baselines and trees have no epoch to choose."""
     kind = "baseline" if run.is_baseline else "network"
     chosen = "the calibration and the thresholds"
-    if not run.is_baseline:
+    if run.has_epochs:
         chosen = "the epoch that was kept, the calibration and the thresholds"
     if run.shown == "validation":
         return f"The same records chose {chosen}, so the figures flatter the {kind}."
@@ -364,10 +364,13 @@ def method_sentences(run: Run) -> list[tuple[str, str]]:
     if isinstance(method, Baseline):
         about = f"{method.baseline}: {_baseline_words(method)}"
         return [("Baseline", about), ("Signal", _signal_words(method.signal)), ("Seed", str(method.seed))]
+    weights, told = mode_sentence(run), _recipe_sentences(method)
+    if not run.has_epochs:
+        weights, told = f"fitted at once: {baselines.describe('intervals')}", told[:1]
     return [
         ("Network", method.network.name),
-        ("Weights", mode_sentence(run)),
-        *_recipe_sentences(method),
+        ("Weights", weights),
+        *told,
         *_kept_out(run.data),
         ("Recipe", f"{method.fingerprint()}, seed {method.seed}"),
     ]
