@@ -15,9 +15,10 @@ from scipy.special import expit, logit
 from starlette.testclient import TestClient
 
 from ecgenough import ensembles, networks
+from ecgenough.baselines import intervals
 from ecgenough.baselines.classifiers import OneAClass, boosted_trees
 from ecgenough.baselines.forest import as_network
-from ecgenough.baselines.intervals import Intervals
+from ecgenough.baselines.intervals import Intervals, measurements
 from ecgenough.commands.choosing import chosen_recipe
 from ecgenough.ecg import Ecg
 from ecgenough.errors import EcgenoughError, WrongRequest
@@ -161,6 +162,34 @@ def test_what_needs_gradients_refuses_it(model: Model, ecg: Ecg, recipe: Recipe,
     with TestClient(door) as client:
         assert client.get("/v1/model").json()["explains"] == ["occlusion"]
     assert set(explain(model, ecg, method="occlusion").lead_losses) == set(model.recipe.signal.leads)
+
+
+@pytest.fixture
+def chest(stores: dict[str, Store], monkeypatch: pytest.MonkeyPatch) -> Store:
+    """A store in whose records no axis is found, as in those of chest leads alone."""
+    store = stores["superclasses"]
+    table = measurements(store).copy()
+    table[:, measures(store.leads).index("axis")] = np.nan
+    monkeypatch.setattr(intervals, "measurements", lambda _: table)
+    return store
+
+
+def test_what_is_found_in_no_record_is_left_out(chest: Store) -> None:
+    train = chest.rows("superdiagnostic", chest.train_folds)
+    fitted = Intervals.fit(chest, "superdiagnostic", train, seed=0)
+    network = as_network(fitted.classifiers.fitted, chest.leads, chest.rate, UNCHANGED)
+    assert isinstance(network, CaliperTrees)
+    said = network.log_odds(torch.from_numpy(intervals.measurements(chest)[:20].astype(np.float32)))
+    np.testing.assert_allclose(expit(said.numpy()), fitted.probabilities(chest, np.arange(20)), atol=1e-5)
+
+
+def test_records_that_cannot_be_measured_are_refused(
+    stores: dict[str, Store], recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intervals, "measurements", lambda store: np.full((len(store.records), 69), np.nan))
+    with pytest.raises(WrongRequest, match=r"none of the \d+ training records of simulated can be measured"):
+        runs.train(stores["superclasses"], recipe, tmp_path / "run", "cpu")
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

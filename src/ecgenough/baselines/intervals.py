@@ -16,7 +16,7 @@ from ecgenough.errors import WrongRequest
 from ecgenough.files import written_aside
 from ecgenough.progress import say, track
 from ecgenough.sentences import counted
-from ecgenough.signals.delineation import RHYTHM, measure, measures
+from ecgenough.signals.delineation import RHYTHM, SHORTEST, measure, measures
 from ecgenough.signals.processes import worked
 from ecgenough.signals.store import MICROVOLTS, Store
 
@@ -37,10 +37,20 @@ class Intervals:
     def fit(cls, store: Store, task: str | None, rows: Rows, seed: int) -> Self:
         """Measure the store's records, where that has not been done, and fit on the training rows.
 
-        Raises WrongRequest where scikit-learn is not installed, EcgenoughError where a measuring process dies.
+        Raises WrongRequest where scikit-learn is not installed or none of them can be measured, EcgenoughError where a
+        measuring process dies.
         """
         table = measurements(store)[rows]
-        classifiers = OneAClass.fit(table, store.task(task).labels[rows], lambda: boosted_trees(seed))
+        nowhere = np.isnan(table).all(axis=0)
+        if len(rows) and nowhere.all():
+            raise WrongRequest(
+                f"none of the {len(rows):,} training records of {store.name} can be measured: that takes three beats in at "
+                f"least {SHORTEST:g} s. Lengthen signal.duration, or take a network instead."
+            )
+        told = np.where(
+            nowhere, 0, table
+        )  # scikit-learn refuses a column without a number, as the axis of chest leads is
+        classifiers = OneAClass.fit(told, store.task(task).labels[rows], lambda: boosted_trees(seed))
         absent = np.isnan(table[:, : len(RHYTHM)]).sum(axis=0)
         return cls(store.leads, classifiers, dict(zip(RHYTHM, map(int, absent), strict=True)))
 

@@ -61,10 +61,10 @@ def carry_out_trees(run: Run) -> None:
     Its log has one line, of when they are fitted. Raises what `fit_caliper_trees` does.
     """
     run.division.say(run.store, run.task)
-    begin(run.out, run.recipe)
     rows, truth, started = run.splits["train"], run.store.task(run.task), time.monotonic()
     network = fit_caliper_trees(run.store, run.task, rows, run.recipe.seed, run.normaliser)
     seconds = time.monotonic() - started
+    begin(run.out, run.recipe)
     labels = torch.from_numpy(truth.labels[rows])
     said = network.log_odds(torch.from_numpy(measurements(run.store)[rows].astype(np.float32)))
     validation = answer(network, run.validation(), run.fabric.autocast())
