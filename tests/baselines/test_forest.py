@@ -197,6 +197,7 @@ def test_records_that_cannot_be_measured_are_refused(
     [
         ("normalisation.kind=z-score", "normalisation.kind"),
         ("network.options.trees=5", "network.options"),
+        ("network.options.width=8", "network.options"),
         ("crop.seconds=2.5", "crop.seconds"),
         ("labels=likelihood", "labels"),
         ("distillation={baselines: [intervals]}", "distillation"),

@@ -121,9 +121,9 @@ def check(name: str, options: Mapping[str, Any]) -> None:
 
 def check_recipe(recipe: Recipe) -> None:
     """Raise WrongRequest for a network that there is not, and for one that cannot do what the recipe asks of it."""
-    check(recipe.network.name, recipe.network.options)
     if recipe.network.name in FITTED:
         check_fit(recipe)
+    check(recipe.network.name, recipe.network.options)
 
 
 def _known(name: str) -> tuple[Callable[..., Network], dict[str, Any]]:
