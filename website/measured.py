@@ -12,13 +12,14 @@ ROOT = Path(__file__).parent.parent
 RUNS = ROOT / "benchmarks" / "results" / "ptbxl-runs.csv"
 INSPECTION = ROOT / "benchmarks" / "results" / "inspection.md"
 TRANSFER = ROOT / "docs" / "studies" / "transfer" / "table.csv"
+PRETRAINING = ROOT / "docs" / "studies" / "pretraining" / "table.csv"
 MARK = re.compile(r"<!-- table: ([\w-]+) -->")
 FIGURE = re.compile(r"<!-- AUC: ([\w-]+): (.+?) -->")
 
 
 def filled(markdown: str) -> str:
     """A page with its marks replaced: `<!-- table: networks -->` by that table, `<!-- AUC: quality: resnet18 full -->` by
-    the figure of the study's arm, `<!-- AUC: ptb-xl: name=resnet18 -->` by that of the last run whose row says so.
+    the figure of a study's arm, `<!-- AUC: ptb-xl: name=resnet18 -->` by that of the last run whose row says so.
     """
     return FIGURE.sub(lambda mark: auc(mark[1], mark[2]), MARK.sub(lambda mark: TABLES[mark[1]](), markdown))
 
@@ -29,7 +30,8 @@ def auc(data: str, what: str) -> str:
         found = [row for row in _read(RUNS) if what in f"{row['recipe']}, {row['changes']}"]
         figures = [(row["fold-9 macro AUC"], row["low"], row["high"]) for row in found]
     else:
-        found = [row for row in _read(TRANSFER) if (row["target"], row["arm"]) == (data, what)]
+        rows = [*_read(TRANSFER), *(row for row in _read(PRETRAINING) if row["kind"] == "network")]
+        found = [row for row in rows if (row["target"], row["arm"]) == (data, what)]
         figures = [(row["auc"], row["auc_low"], row["auc_high"]) for row in found]
     if not figures:
         raise ValueError(f'no measured AUC of "{what}" on {data}')
