@@ -1,12 +1,15 @@
 """Pretraining without labels: it learns, repeats itself, survives being killed, and ends in a model for transfer."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from lightning_fabric import Fabric
 
 from ecgenough.errors import WrongRequest
 from ecgenough.learning import training
@@ -15,7 +18,7 @@ from ecgenough.model import Model
 from ecgenough.recipe import Recipe, load_recipe
 from ecgenough.reports.reading import read_run
 from ecgenough.signals.store import Store
-from ecgenough.studies import runs
+from ecgenough.studies import pretraining, runs
 from ecgenough.studies.pretraining import run_pretraining
 from ecgenough.studies.splits import refuse_overlap
 
@@ -178,3 +181,26 @@ def test_labels_are_not_learned_by_a_recipe_that_pretrains(
 ) -> None:
     with pytest.raises(WrongRequest, match="pretrains without labels"):
         runs.train(stores["superclasses"], tiny.with_changes(OBJECTIVES["masked"]), tmp_path / "run", "cpu")
+
+
+def test_of_several_processes_the_first_measures(
+    stores: dict[str, Store], tiny: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each of a machine used to measure all records at the same time."""
+    order = []
+
+    @contextmanager
+    def rank_zero_first(_: Fabric, local: bool = False) -> Iterator[None]:
+        order.append(f"first, local {local}")
+        yield
+        order.append("the others")
+
+    def measured(store: Store, _: object) -> torch.Tensor:
+        order.append("measured")
+        return torch.zeros(len(store.records), 2)
+
+    monkeypatch.setattr(Fabric, "rank_zero_first", rank_zero_first)
+    monkeypatch.setattr(pretraining, "measured", measured)
+    quick = tiny.with_changes([*OBJECTIVES["measured"], "training.epochs=1"])
+    run_pretraining(stores["superclasses"], quick, tmp_path / "run", "cpu")
+    assert order == ["first, local True", "measured", "the others"]

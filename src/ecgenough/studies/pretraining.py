@@ -43,7 +43,8 @@ def run_pretraining(store: Store, recipe: Recipe, out: Path, device: str = "auto
     run = Run(store, recipe, out, fabric, division, fit_normaliser(recipe.normalisation, store, splits["train"]))
     torch.manual_seed(recipe.seed)
     network = networks.build(recipe.network.name, leads=len(recipe.signal.leads), classes=1, **recipe.network.options)
-    targets = measured(store, splits["train"]) if isinstance(settings, Measured) else None
+    with fabric.rank_zero_first(local=True):  # of each machine; the others read what it keeps beside the store
+        targets = measured(store, splits["train"]) if isinstance(settings, Measured) else None
     objective = build_objective(settings, network, store.rate, 0 if targets is None else targets.shape[1])
     learner = SelfSupervised(objective, store, splits, recipe, run.normaliser, fabric, targets)
     _say_beginning(run, network, parameter_count(objective))
