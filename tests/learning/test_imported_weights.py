@@ -3,6 +3,8 @@
 import json
 import math
 import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -381,3 +383,20 @@ def test_damaged_files_get_a_sentence(name: str, content: bytes, tmp_path: Path)
         import_weights(tmp_path / name, "ecgfounder")
     with pytest.raises(WrongRequest, match="is not there"):
         import_weights(tmp_path / "absent.pth", "ecgfounder")
+
+
+class _Altered:
+    """Pickled as a NumPy type whose state is cut short, which NumPy reads past."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return np.dtype, ("f8", False, True), (3, "<", None, -1, -1, 0)
+
+
+def test_a_figure_whose_pickled_type_was_altered_does_not_end_the_process(tmp_path: Path) -> None:
+    torch.save({"state_dict": {"a": torch.ones(2)}, "val_auroc": _Altered()}, tmp_path / "altered.pth")
+    program = (
+        "from pathlib import Path\nfrom ecgenough.learning.imported_weights import read_weights\n"
+        f"print(read_weights(Path({str(tmp_path / 'altered.pth')!r}))['state_dict']['a'].tolist())"
+    )
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout) == (0, "[1.0, 1.0]\n"), ended.stderr[-300:]
