@@ -12,7 +12,7 @@ import pytest
 
 from ecgenough.errors import WrongRequest
 from ecgenough.learning.watching import Beginning, Figures, watched
-from ecgenough.recipe import Recipe
+from ecgenough.recipe import Recipe, load_recipe
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs, tracking
 from ecgenough.studies.tracking import Beside, as_texts, final, open_trackers
@@ -61,6 +61,14 @@ def test_a_run_tells_its_watchers_from_beginning_to_end(
     assert [first["epoch"], second["epoch"]] == log["epoch"].tolist() == [1, 2]
     assert second["train_loss"] == pytest.approx(log["train_loss"][1], rel=1e-5)
     assert metrics["macro"]["auc"]["value"] == pytest.approx(log["validation_macro_auc"].max(), abs=1e-4)
+
+
+def test_trees_tell_their_watchers_of_their_fit(stores: dict[str, Store], tmp_path: Path) -> None:
+    listener = Listener()
+    runs.train(stores["superclasses"], load_recipe("calipers"), tmp_path / "run", "cpu", [listener])
+    assert [what for what, _ in listener.heard] == ["begin", "epoch", "end"]
+    _, row, metrics = (told for _, told in listener.heard)
+    assert metrics["macro"]["auc"]["value"] == pytest.approx(row["validation_macro_auc"], abs=1e-4)
 
 
 def test_a_training_that_goes_on_tells_its_earlier_epochs_again(

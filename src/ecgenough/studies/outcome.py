@@ -20,6 +20,7 @@ from ecgenough.learning.losses import build_loss
 from ecgenough.learning.training import Splits, fit, log_text
 from ecgenough.learning.watching import Beginning, Watcher, watched
 from ecgenough.model import Model
+from ecgenough.networks.caliper_trees import CaliperTrees
 from ecgenough.networks.contract import Network, parameter_count
 from ecgenough.progress import say
 from ecgenough.studies.beginning import RECIPE, begin
@@ -55,12 +56,26 @@ def carry_out(
                 watcher.end(metrics)
 
 
-def carry_out_trees(run: Run) -> None:
+def carry_out_trees(run: Run, watchers: Sequence[Watcher]) -> None:
     """Fit trees on measurements, where another network would be trained, and write the run's folder, the model last.
 
-    Its log has one line, of when they are fitted. Raises what `fit_caliper_trees` does.
+    Its log has one line, of when they are fitted, which the watchers hear. Raises what `fit_caliper_trees` does.
     """
     run.division.say(run.store, run.task)
+    flow = data_flow(run.store, run.task, run.division)
+    with watched(watchers, Beginning(run.out, run.recipe, flow)):
+        network, validation, row = _fit_trees(run)
+        for watcher in watchers:
+            watcher.epoch(row)
+        grown = run.recipe.network.model_copy(update={"options": network.options()})
+        model = replace(_model(run, network, validation, 1), recipe=run.recipe.model_copy(update={"network": grown}))
+        metrics = _write(run, model, validation, None)
+        for watcher in watchers:
+            watcher.end(metrics)
+
+
+def _fit_trees(run: Run) -> tuple[CaliperTrees, Answers, dict[str, float]]:
+    """The trees, what they answer the validation records, and the one row of log.csv, which is written."""
     rows, truth, started = run.splits["train"], run.store.task(run.task), time.monotonic()
     network = fit_caliper_trees(run.store, run.task, rows, run.recipe.seed, run.normaliser)
     seconds = time.monotonic() - started
@@ -70,10 +85,9 @@ def carry_out_trees(run: Run) -> None:
     validation = answer(network, run.validation(), run.fabric.autocast())
     figures = validation_figures(validation, list(columns_by_task(truth.name, truth.classes).values()))
     about = {"epoch": 1, "train_loss": build_loss(run.recipe.loss, labels)(said, labels).item(), **figures}
-    write_text(run.out / "log.csv", log_text([{**about, "ecgs_per_second": len(rows) / seconds, "seconds": seconds}]))
-    grown = run.recipe.network.model_copy(update={"options": network.options()})
-    model = replace(_model(run, network, validation, 1), recipe=run.recipe.model_copy(update={"network": grown}))
-    _write(run, model, validation, None)
+    row = {**about, "ecgs_per_second": len(rows) / seconds, "seconds": seconds}
+    write_text(run.out / "log.csv", log_text([row]))
+    return network, validation, row
 
 
 def _write(run: Run, model: Model, validation: Answers, about_transfer: dict[str, Any] | None) -> dict[str, Any]:

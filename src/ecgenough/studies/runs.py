@@ -72,7 +72,7 @@ def train(store: Store, recipe: Recipe, out: Path, device: str = "auto", watcher
     run = Run(store, recipe, out, fabric, division, normaliser, teachers=_teachers(recipe, store, division))
     if recipe.network.name in networks.FITTED:
         if fabric.is_global_zero:
-            carry_out_trees(run)
+            carry_out_trees(run, watchers)
         fabric.barrier()
         return out
     torch.manual_seed(recipe.seed)
