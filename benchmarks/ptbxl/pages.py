@@ -91,7 +91,7 @@ asks of every choice of the recipe whether it holds with each of the folds 1-9 l
 [searches.md](searches.md) tells what was tried before these recipes stood; `results/` has each training's log.
 
 Macro AUC at 100 Hz; "joined" is {joined}, the mean of their log-odds. Ours: fold {fold}, which
-also chose the epoch, with 95% intervals over patients. Published: fold 10, from Strodthoff et al. 2021
+also chose the epoch and what is joined, with 95% intervals over patients. Published: fold 10, from Strodthoff et al. 2021
 (doi:10.1109/JBHI.2020.3022989). Different folds: read them side by side, not as a ranking.
 
 {table}
