@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,10 @@ import torch
 import uvicorn
 
 from ecgenough import networks
+from ecgenough.baselines.forest import as_network
 from ecgenough.model import Model
 from ecgenough.networks import alexnet, vgg
-from ecgenough.recipe import Recipe
+from ecgenough.recipe import Recipe, load_recipe
 from ecgenough.scoring.calibration import Calibration
 from ecgenough.serving.door import Door
 from ecgenough.serving.export import as_onnx, onnx_card
@@ -57,6 +59,14 @@ def make(name: str = "resnet18", *changes: str, seed: int = 0, **options: Any) -
         normaliser=Normaliser(kind, across, torch.linspace(0.1, 0.4, len(leads)) if kind == "scale" else None),
         calibration=Calibration((1.3, 1.0, 0.7), (-0.2, 0.0, 0.4)),
     )
+
+
+def make_trees() -> Model:
+    """The same of trees on measurements, without a branch: what they answer is each class's share."""
+    recipe = load_recipe("calipers")
+    normaliser = Normaliser("scale", "lead", torch.linspace(0.1, 0.4, len(recipe.signal.leads)))
+    network = as_network([0.5, 0.2, 0.3], recipe.signal.leads, recipe.signal.rate, normaliser)
+    return replace(make(), network=network, recipe=recipe, normaliser=normaliser)
 
 
 @contextmanager

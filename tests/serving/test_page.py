@@ -14,10 +14,11 @@ from benchmarks.broken import ENDINGS
 from benchmarks.samples import WRITERS, sample
 from numpy.typing import NDArray
 from scipy.signal import bilinear, butter, sosfiltfilt, tf2sos
-from tests.serving.conftest import make, served
+from tests.serving.conftest import make, make_trees, served
 from tests.serving.pdf import drawn
 
 from ecgenough.ecg import STANDARD_LEADS
+from ecgenough.serving import service
 from ecgenough.serving.limits import Limits
 from ecgenough.serving.service import build_app
 
@@ -399,6 +400,39 @@ def test_what_an_answer_rests_on_is_switched_on_and_off(opened: Opened, slow_and
     page.locator("#papers path.for").first.wait_for(state="attached")
     assert page.locator("#papers path.against").count() == 0  # Grad-CAM has no such side
     assert "against it" not in page.locator("#papers svg").text_content()
+
+
+def test_only_what_the_model_can_be_explained_by_is_offered(
+    browser: Any, slow_and_fast: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door, _ = build_app(make_trees(), "trees", Limits(readers=1))
+    with served(door) as address:
+        page = browser.new_page()
+        page.goto(address)
+        show(page, slow_and_fast[0])
+        assert page.locator("#method option").all_inner_texts() == ["occlusion by wave"]
+        page.check("#explain")
+        sync_api.expect(page.locator("#explained")).to_have_text("It shows what the answer rested on, not a cause.")
+        assert page.locator("#error").inner_text() == ""
+        monkeypatch.setattr(service, "can_explain", lambda: False)
+        page.reload()
+        show(page, slow_and_fast[0])
+        assert page.locator("#method option").all_inner_texts() == ["not installed on this service"]
+        assert page.locator("#explain").is_disabled()
+        page.close()
+
+
+def test_every_method_of_a_network_is_offered_and_what_was_chosen_stays(
+    opened: Opened, slow_and_fast: list[Path]
+) -> None:
+    page = opened()
+    show(page, slow_and_fast[0])
+    offered = ["integrated gradients", "Grad-CAM, by time only", "occlusion by wave"]
+    assert page.locator("#method option").all_inner_texts() == offered
+    page.select_option("#method", "occlusion")
+    show(page, slow_and_fast[1])
+    sync_api.expect(page.locator("#about")).to_contain_text("fast.npz")
+    assert page.locator("#method").input_value() == "occlusion"
 
 
 def test_a_long_ecg_says_which_part_of_it_is_coloured(opened: Opened, tmp_path: Path) -> None:

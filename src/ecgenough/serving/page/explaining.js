@@ -15,8 +15,13 @@ const field = (name) => document.getElementById(name);
 const known = new WeakMap();
 const question = () => `${field("statement").value} ${field("method").value}`;
 
-/** Offer a recording's statements, the likeliest first; what was chosen before stays. */
-export function offerStatements(/** @type {Recording} */ { answer }) {
+const METHODS = {
+  "integrated-gradients": "integrated gradients", "grad-cam": "Grad-CAM, by time only", occlusion: "occlusion by wave",
+};
+
+/** Offer a recording's statements, the likeliest first, and what they can be explained by; what was chosen before stays. */
+export function offerExplanations(/** @type {Recording} */ { answer, methods }) {
+  offerMethods(methods);
   const statement = field("statement");
   const before = statement.value;
   const groups = new Map();
@@ -24,7 +29,15 @@ export function offerStatements(/** @type {Recording} */ { answer }) {
   for (const one of likely) groups.set(taskOf(one), [...(groups.get(taskOf(one)) ?? []), new Option(one.title, one.name)]);
   statement.replaceChildren(...[...groups].map(([task, options]) => html("optgroup", { label: titleOfTask(task) }, options)));
   if (likely.some(({ name }) => name === before)) statement.value = before;
-  field("explanation").disabled = likely.length === 0;
+  field("explanation").disabled = likely.length === 0 || methods.length === 0;
+}
+
+function offerMethods(/** @type {string[]} */ methods) {
+  const method = field("method");
+  const before = method.value;
+  const offered = methods.map((name) => new Option(METHODS[name] ?? name, name));
+  method.replaceChildren(...(offered.length ? offered : [new Option("not installed on this service", "")]));
+  if (methods.includes(before)) method.value = before;
 }
 
 /** @returns {Explanation | undefined} what is known already of the question that the form asks */

@@ -3,7 +3,7 @@
 import { layCalipers, measured } from "./calipers.js";
 import { calibrate, filtersOf, noFilters, offer, toggleSingle, viewOf, withinZoom, zoomed } from "./controls.js";
 import { saveJson, savePng } from "./downloads.js";
-import { ask, explanationOf, offerStatements, saidOf } from "./explaining.js";
+import { ask, explanationOf, offerExplanations, saidOf } from "./explaining.js";
 import { figures } from "./figures.js";
 import { described } from "./filters.js";
 import { about, findings, measurements } from "./findings.js";
@@ -59,7 +59,7 @@ function show(found) {
 function turn() {
   const { ecg } = current();
   offer(ecg.leads, duration(ecg));
-  offerStatements(current());
+  offerExplanations(current());
   compare();
 }
 

@@ -6,7 +6,8 @@
  * @typedef {{file: string, rate: number, leads: string[], microvolts: (number | null)[][], age: number | null,
  *            sex: string | null, recorded: string | null, measurements: Record<string, number | null>,
  *            beats: number[]}} Ecg
- * @typedef {{ecg: Ecg, answer: Answer, model: string, files: File[], table: Record<string, string>}} Recording
+ * @typedef {{ecg: Ecg, answer: Answer, model: string, methods: string[], files: File[],
+ *            table: Record<string, string>}} Recording  `methods` are those that the model's answers are explained by
  * @typedef {{method: string, title: string, probability: number, part: string | null, rate: number, leads: string[],
  *            shade: number[][]}} Explanation  `part` is null where the whole recording is explained
  */
@@ -53,11 +54,12 @@ export function grouped(files) {
  */
 export async function read(files, table, token) {
   const ecg = await asked("/v1/ecg", files, table, token);
+  const { explains } = await told("/v1/model", { headers: keyed(token) });
   const said = await asked("/v1/predict", files, table, token).catch((error) => {
     if (error.status !== 422) throw error; // an ECG that the model cannot use is shown nevertheless
     return { model: "", records: [{ file: ecg.file, classes: [], notes: [], error: error.message }] };
   });
-  return { ecg, answer: said.records[0], model: said.model, files, table };
+  return { ecg, answer: said.records[0], model: said.model, methods: explains, files, table };
 }
 
 /**
@@ -83,8 +85,13 @@ async function asked(route, files, table, token) {
   const body = new FormData();
   for (const file of files) body.append("files", file, file.name);
   for (const [key, value] of Object.entries(table)) if (value) body.append(key, value);
-  const headers = token ? { authorization: `Bearer ${token}` } : {};
-  const answer = await reached(route.slice(1), { method: "POST", body, headers });
+  return told(route, { method: "POST", body, headers: keyed(token) });
+}
+
+const keyed = (token) => token ? { authorization: `Bearer ${token}` } : {};
+
+async function told(route, options) {
+  const answer = await reached(route.slice(1), options);
   const content = await answer.json().catch(() => ({}));
   if (!answer.ok) throw new Complaint(content.detail ?? `The service answered ${answer.status}.`, answer.status);
   return content;
