@@ -144,7 +144,8 @@ class Model:
     def _doubts(self, ecg: Ecg, shown: Sequence[Window]) -> tuple[str, ...]:
         bridged, clipped = (sum(getattr(window, lost) for window in shown) for lost in ("bridged", "clipped"))
         height = float(np.median([window.height for window in shown]))
-        return (*limits(ecg, self.recipe.signal, len(shown)), *notes(bridged, clipped, height))
+        own = self.network.doubts([window.counts[:, : window.valid] for window in shown])
+        return (*limits(ecg, self.recipe.signal, len(shown)), *notes(bridged, clipped, height), *own)
 
     def _logits(self, shown: Sequence[Window]) -> NDArray[np.float64]:
         """Logits `[windows, classes]`."""

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import sys
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -36,12 +37,13 @@ from ecgenough.reports.words import method_sentences
 from ecgenough.serving.explanation import explain, methods_of
 from ecgenough.serving.export import export_onnx
 from ecgenough.serving.service import build_app
-from ecgenough.signals.delineation import measures
+from ecgenough.signals.delineation import measure, measures
 from ecgenough.signals.normalisation import Normaliser
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
 from ecgenough.studies.reproduction import Original, reproduce
 
+NONE_MEASURED = "Fewer than three beats were found: the answer of trees rests on no measurements, do not rely on it."
 LEADS = ("I", "II", "aVF")
 UNCHANGED = Normaliser("none")
 
@@ -162,6 +164,28 @@ def test_what_needs_gradients_refuses_it(model: Model, ecg: Ecg, recipe: Recipe,
     with TestClient(door) as client:
         assert client.get("/v1/model").json()["explains"] == ["occlusion"]
     assert set(explain(model, ecg, method="occlusion").lead_losses) == set(model.recipe.signal.leads)
+
+
+def test_an_answer_that_rests_on_no_measurements_says_so(model: Model, ecg: Ecg, tmp_path: Path) -> None:
+    still = np.zeros((12, 1000), dtype=np.float32)
+    still[1, [100, 180]] = 1.5  # two beats
+    silent, short = replace(ecg, signal=still), replace(ecg, signal=ecg.signal[:, : round(1.5 * ecg.rate)])
+    for unread in (silent, short):
+        assert np.isnan(measure(unread.signal, unread.rate, unread.leads)).all()
+        assert [note for note in model.predict(unread).notes if "measurements" in note] == [NONE_MEASURED]
+        together = ensembles.ensemble({"one": model, "two": model})
+        assert [note for note in together.predict(unread).notes if "measurements" in note] == [NONE_MEASURED]
+    assert not any("measurements" in note for note in model.predict(ecg).notes)
+    half = replace(ecg, signal=np.concatenate([ecg.signal, np.tile(still, 2), ecg.signal], axis=1))
+    assert model.predict(half).notes[-1] == (
+        "Fewer than three beats were found in 2 of its 4 windows: what trees answer there rests on no measurements, do not "
+        "rely on it."
+    )
+    door, _ = build_app(model, "calipers")
+    np.savez(tmp_path / "one.npz", signal=still, rate=100, unit="mV", leads=ecg.leads)
+    with TestClient(door) as client:
+        sent = [("files", ("one.npz", (tmp_path / "one.npz").read_bytes()))]
+        assert NONE_MEASURED in client.post("/v1/predict", files=sent).json()["records"][0]["notes"]
 
 
 @pytest.fixture

@@ -403,7 +403,7 @@ def test_what_an_answer_rests_on_is_switched_on_and_off(opened: Opened, slow_and
 
 
 def test_only_what_the_model_can_be_explained_by_is_offered(
-    browser: Any, slow_and_fast: list[Path], monkeypatch: pytest.MonkeyPatch
+    browser: Any, slow_and_fast: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     door, _ = build_app(make_trees(), "trees", Limits(readers=1))
     with served(door) as address:
@@ -414,6 +414,14 @@ def test_only_what_the_model_can_be_explained_by_is_offered(
         page.check("#explain")
         sync_api.expect(page.locator("#explained")).to_have_text("It shows what the answer rested on, not a cause.")
         assert page.locator("#error").inner_text() == ""
+        assert "measurements" not in page.locator("#findings").inner_text()
+        page.uncheck("#explain")
+        two = np.zeros((12, 10 * RATE))
+        two[1, [RATE, 9 * RATE // 5]] = 1.5
+        show(page, write(tmp_path / "two.npz", two))
+        sync_api.expect(page.locator("#findings .doubts")).to_contain_text(
+            "Fewer than three beats were found: the answer"
+        )
         monkeypatch.setattr(service, "can_explain", lambda: False)
         page.reload()
         show(page, slow_and_fast[0])

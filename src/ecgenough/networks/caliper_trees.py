@@ -1,10 +1,11 @@
 """Boosted trees on what calipers read off an ECG, in the shape of a network: kept, joined and used as any model."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -12,10 +13,12 @@ from ecgenough.errors import WrongRequest
 from ecgenough.networks.contract import Network
 from ecgenough.recipe import Count, Positive, Recipe
 from ecgenough.sentences import counted
-from ecgenough.signals.delineation import measure, measures
+from ecgenough.signals.delineation import SHORTEST, find_beats, measure, measures, prepared
+from ecgenough.signals.store import MICROVOLTS
 
 MOST_NODES = 255  # of a tree: their numbers are kept in a byte
 MOST_AT_ONCE = 4_000_000  # trees that are gone through together, of all classes and records
+FEWEST_BEATS = 3  # that `measure` asks for
 FOREST = ("feature", "number", "left", "right", "missing_left")
 
 
@@ -79,6 +82,15 @@ class CaliperTrees(Network):
         read = np.stack([measure(_without_padding(one), self.rate, self.lead_names) for one in voltages])
         return self.log_odds(torch.from_numpy(read.astype(np.float32)).to(ecg.device)).unsqueeze(-1)
 
+    def doubts(self, shown: Sequence[NDArray[np.int16]]) -> tuple[str, ...]:
+        """That the answer rests on no measurements, where `measure` finds none."""
+        unread = sum(not _can_be_measured(window, self.rate) for window in shown)
+        if not unread:
+            return ()
+        where = "" if len(shown) == 1 else f" in {unread} of its {len(shown)} windows"
+        what = "the answer of trees rests" if unread == len(shown) else "what trees answer there rests"
+        return (f"Fewer than three beats were found{where}: {what} on no measurements, do not rely on it.",)
+
     def pool(self, features: Tensor) -> Tensor:
         return features.squeeze(-1)
 
@@ -126,6 +138,13 @@ def check_fit(recipe: Recipe) -> None:
     for key, complaint in asked.items():
         if complaint:
             raise WrongRequest(f'recipe key "{key}" is not for caliper_trees: {complaint}.')
+
+
+def _can_be_measured(counts: NDArray[np.int16], rate: float) -> bool:
+    """Whether `measure` finds anything in counts of 1 µV `[leads, samples]`; to know takes half as long as to measure."""
+    if counts.shape[1] < SHORTEST * rate:
+        return False
+    return len(find_beats(prepared(counts.astype(np.float32) / MICROVOLTS, rate))) >= FEWEST_BEATS
 
 
 def _without_padding(ecg: Any) -> Any:

@@ -3,7 +3,9 @@
 import copy
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ecgenough.errors import WrongRequest
@@ -48,6 +50,13 @@ class Network(nn.Module):
             )
         logits: Tensor = self.head(self.pool(self.features(ecg)))
         return logits
+
+    def doubts(self, shown: Sequence[NDArray[np.int16]]) -> tuple[str, ...]:  # noqa: ARG002
+        """Sentences on why its answer about a recording is worth little; most have none of their own.
+
+        `shown` are the windows that the answer is the mean of, each in counts of 1 µV `[leads, samples]` without padding.
+        """
+        return ()
 
     def stages(self) -> list[nn.Module]:
         """The blocks from input to head, the head last: what freezing, thawing and layer-wise rates count in.

@@ -4,7 +4,9 @@ import copy
 from collections.abc import Sequence
 from typing import cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from ecgenough.networks.contract import Network
@@ -45,6 +47,11 @@ class Ensemble(Network):
 
     def pool(self, features: Tensor) -> Tensor:
         return features.squeeze(-1)
+
+    def doubts(self, shown: Sequence[NDArray[np.int16]]) -> tuple[str, ...]:
+        """Those of all members, each once."""
+        said = [doubt for member in self.members for doubt in cast(Network, member).doubts(shown)]
+        return tuple(dict.fromkeys(said))
 
     def stages(self) -> list[nn.Module]:
         return [*self.members, self.head]
