@@ -165,11 +165,11 @@ class ECGClassifier(_Classifier, _Estimator):  # type: ignore[misc]
             if self.network is not None:
                 raise WrongRequest("a pretrained model brings its own network; leave network out.")
             return runs.recipe_for_transfer(Model.load(self.pretrained), recipe)
-        networks.check_recipe(recipe)
         if recipe.network.name in networks.FITTED:
             raise WrongRequest(
                 f"{recipe.network.name} keep their measurements beside a prepared store, and X has none; use ecgenough.train."
             )
+        networks.check_recipe(recipe)
         return recipe
 
     def _conditioned(self, signals: NDArray[np.float32], recipe: Recipe) -> tuple[NDArray[np.int16], int]:

@@ -7,6 +7,7 @@ import random
 import shutil
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -51,6 +52,19 @@ def test_the_table_has_a_row_a_cell(done: Path) -> None:
         assert (row["seed"], row["repeat"], row["size"]) == ("0", "0", "")
         assert [row[f"{part}_records"] for part in ("train", "validation", "test")] == ["64", "16", "80"]
         assert bool(row["parameters"]) == bool(row["operations"]) == (row["kind"] == "network")
+
+
+def test_without_scikit_learn_a_study_of_trees_is_not_begun(
+    settings: dict[str, Any], tmp_path: Path, run_here: RunHere, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
+    trees = settings | {"sources": {}, "modes": ["scratch"], "networks": {"trees": {"recipe": "calipers"}}}
+    with pytest.raises(WrongRequest, match=r"caliper_trees needs the package sklearn: pip install"):
+        run_here(Study.of(trees | {"baselines": []}), tmp_path / "trees")
+    taught = settings["networks"]["tiny"] | {"set": {"distillation": {"teachers": [], "baselines": ["intervals"]}}}
+    with pytest.raises(WrongRequest, match=r"needs the package sklearn"):
+        run_here(Study.of(settings | {"networks": {"taught": taught}, "baselines": []}), tmp_path / "taught")
+    assert not list(tmp_path.iterdir())
 
 
 def test_each_cell_s_folder_says_what_the_table_says_and_how_it_decides(done: Path) -> None:

@@ -19,6 +19,13 @@ from ecgenough.signals.store import MICROVOLTS
 MOST_NODES = 255  # of a tree: their numbers are kept in a byte
 MOST_AT_ONCE = 4_000_000  # trees that are gone through together, of all classes and records
 FEWEST_BEATS = 3  # that `measure` asks for
+UNUSED = {  # of a recipe, and why
+    "augmentation": "they are fitted to the recordings as they are",
+    "loss": "their fit always minimises the cross-entropy",
+    "optimizer": "nothing is learned by gradients",
+    "schedule": "nothing is learned by gradients",
+    "training.sampling": "every training record counts once",
+}
 FOREST = ("feature", "number", "left", "right", "missing_left")
 
 
@@ -135,9 +142,20 @@ def check_fit(recipe: Recipe) -> None:
         "distillation": recipe.distillation is not None and "nobody teaches trees; set distillation=null",
         "pretraining": recipe.pretraining is not None and "trees learn from labels; take another network",
     }
-    for key, complaint in asked.items():
+    for key, complaint in (asked | _unheard(recipe)).items():
         if complaint:
             raise WrongRequest(f'recipe key "{key}" is not for caliper_trees: {complaint}.')
+
+
+def _unheard(recipe: Recipe) -> dict[str, str]:
+    """The keys of what trees have no use for that are not as they always are, each with why."""
+    told, usual = recipe.flat(), Recipe().flat()
+    return {
+        key: f"{why}; leave it out"
+        for key, value in told.items()
+        for section, why in UNUSED.items()
+        if f"{key}.".startswith(f"{section}.") and usual.get(key) != value
+    }
 
 
 def _can_be_measured(counts: NDArray[np.int16], rate: float) -> bool:

@@ -99,9 +99,8 @@ def _write(run: Run, model: Model, validation: Answers, about_transfer: dict[str
         write_text(run.out / "transfer.json", json.dumps(about_transfer, indent=2) + "\n")
     model.save(run.out / "model")
     (run.out / CHECKPOINT).unlink(missing_ok=True)
-    say(
-        f"epoch {model.origin['epoch']} kept; validation macro AUC {interval_text(metrics['macro']['auc'])}; written to {run.out}"
-    )
+    kept = f"epoch {model.origin['epoch']} kept" if model.network.by_gradients else "trees fitted"
+    say(f"{kept}; validation macro AUC {interval_text(metrics['macro']['auc'])}; written to {run.out}")
     return metrics
 
 

@@ -183,14 +183,14 @@ class Study(Section):
             varied = _as_texts(variant)
             recipe = network_recipe.with_changes([text for text in varied if text.split(".")[0] in FIXED])
             _check_recipe(recipe, f"networks.{network}")
-            fixed = {part: getattr(recipe, part) for part in FIXED}
-            learned = learner_recipe.with_changes(varied).model_copy(update=fixed)
-            networks.check_recipe(learned)
             if carried and recipe.network.name in networks.FITTED:
                 raise WrongRequest(
                     f'study key "networks.{network}": {recipe.network.name} does not learn by gradients, so it is not carried '
                     "over. Leave it out, or set modes: [scratch] without sources."
                 )
+            fixed = {part: getattr(recipe, part) for part in FIXED}
+            learned = learner_recipe.with_changes(varied).model_copy(update=fixed)
+            networks.check_recipe(learned)
             name = " ".join([network, *(f"{key}={_short(value)}" for key, value in variant.items())])
             if SCRATCH in self.modes:
                 scratch = learned.model_copy(update={"transfer": None})

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from ecgenough import baselines
 from ecgenough.baselines.intervals import measurements
 from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.files import remove_litter, write_text
@@ -22,7 +23,7 @@ from ecgenough.studies.cell_runs import ELSEWHERE, Outcome, Place, is_done
 from ecgenough.studies.engines import Engine, Work
 from ecgenough.studies.leaks import doubled_records, refuse_known_records, refuse_shared_waveforms
 from ecgenough.studies.listings import prepared
-from ecgenough.studies.plan import Plan, Pretraining, described, plan_study
+from ecgenough.studies.plan import NETWORK, Plan, Pretraining, described, plan_study
 from ecgenough.studies.study import Study
 
 STUDY, NOTES, DATA, STORES = "study.yaml", "notes.txt", "data", "stores"
@@ -55,6 +56,7 @@ def run_study(
     """
     out = out.resolve()
     plan = plan_study(study)
+    _check_fits(plan, out)
     _take_over(out, plan)
     opened = _prepare(plan, out, stores)
     _tell(out, [*plan.notes, *doubled_records(plan, opened)])
@@ -89,6 +91,14 @@ def threads_each(plan: Plan, device: str = "auto") -> int:
 
 def _on_gpu(device: str) -> bool:
     return device != "cpu" and torch.cuda.is_available()
+
+
+def _check_fits(plan: Plan, out: Path) -> None:
+    """Raise WrongRequest where cells that are to come fit trees, and scikit-learn is not installed."""
+    recipes = [source.recipe for source in plan.pretrainings]
+    recipes += [cell.recipe for cell in plan.cells if cell.kind == NETWORK and not is_done(cell, out)]
+    for baseline in {name for recipe in recipes for name in baselines.fitted_by(recipe)}:
+        baselines.check(baseline)
 
 
 def _take_over(out: Path, plan: Plan) -> None:
