@@ -12,8 +12,8 @@ test: .venv/dev
 	$(BIN)/python -m pytest -n 2 tests
 
 check: .venv/dev
-	$(BIN)/ruff check src tests benchmarks examples website
-	$(BIN)/ruff format --check src tests benchmarks examples website
+	$(BIN)/ruff check src tests benchmarks examples website docs/notebooks
+	$(BIN)/ruff format --check src tests benchmarks examples website docs/notebooks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -201,6 +201,51 @@ def test_of_two_processes_the_first_fits_and_the_other_reads(
     assert (tmp_path / "run" / "model" / "model.json").is_file()
 
 
+SHARED = """
+import os, sys
+from pathlib import Path
+import numpy as np
+from ecgenough.recipe import Recipe
+from ecgenough.signals.store import Store
+from ecgenough.studies import one_run, runs
+
+store, recipe, out, told = map(Path, sys.argv[1:])
+answers_of, mixed = one_run.answers_of, one_run.mixed
+
+def counted(model, store, rows, device):
+    (told / f"asked-{os.environ['RANK']}").write_text(str(len(rows)))
+    return answers_of(model, store, rows, device)
+
+def kept(labels, weight, answers):
+    np.save(told / f"answers-{os.environ['RANK']}.npy", answers[0])
+    return mixed(labels, weight, answers)
+
+one_run.answers_of, one_run.mixed = counted, kept
+runs.train(Store.open(store), Recipe.from_yaml(recipe.read_text(), "recipe"), out, "cpu")
+"""
+
+
+def test_of_two_processes_each_asks_the_teacher_of_its_share(
+    teacher: Path, stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    """By torchrun over gloo; each used to ask it of all records."""
+    store, script, told = tmp_path / "store", tmp_path / "shared.py", tmp_path / "told"
+    shutil.copytree(stores["superclasses"].path, store)
+    script.write_text(SHARED)
+    told.mkdir()
+    (tmp_path / "recipe.yaml").write_text(taught_by(teacher, tiny).to_yaml())
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [*launcher, str(script), str(store), str(tmp_path / "recipe.yaml"), str(tmp_path / "run"), str(told)]
+    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    rows = stores["superclasses"].rows("superdiagnostic", stores["superclasses"].train_folds)
+    assert len(rows) % 2 == 1  # so that one share is filled up
+    assert [int((told / f"asked-{rank}").read_text()) for rank in (0, 1)] == [-(-len(rows) // 2)] * 2
+    alone = answers_of(Model.load(teacher), stores["superclasses"], rows, torch.device("cpu"))
+    for rank in (0, 1):
+        np.testing.assert_allclose(np.load(told / f"answers-{rank}.npy"), alone, atol=1e-6)
+
+
 def test_nobody_to_ask_is_refused(tiny: Recipe) -> None:
     with pytest.raises(WrongRequest, match=r"distillation.* needs a teacher or a baseline"):
         tiny.with_changes(["distillation.teachers=[]"])

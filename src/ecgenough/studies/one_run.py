@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
@@ -86,7 +88,17 @@ class Run:
             return None
         names = [*(teacher.name for teacher in self.teachers), *wanted.baselines]
         say(f"taught by {', '.join(names)}, which answer the training records first")
-        answers = [answers_of(teacher.model, self.store, rows, self.fabric.device) for teacher in self.teachers]
+        answers = [self._answers_of(teacher, rows) for teacher in self.teachers]
         with self.fabric.rank_zero_first(local=True):  # of each machine; the others read what it keeps beside the store
             fitted = [cross_fitted(name, self.store, self.task, rows, self.recipe.seed) for name in wanted.baselines]
         return mixed(label_targets(self.store, rows, self.task, self.recipe), wanted.weight, [*answers, *fitted])
+
+    def _answers_of(self, teacher: Teacher, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """What a teacher answers `rows`; where several processes train, each asks it of its share and hears the others'."""
+        rank, world, device = self.fabric.global_rank, self.fabric.world_size, self.fabric.device
+        if world == 1:
+            return answers_of(teacher.model, self.store, rows, device)
+        shares = np.resize(rows, (-(-len(rows) // world), world))  # a share a column, the last ones filled up
+        told = answers_of(teacher.model, self.store, shares[:, rank], device)
+        gathered: Any = self.fabric.all_gather(torch.from_numpy(told))
+        return np.concatenate(gathered.cpu().numpy().transpose(1, 0, 2))[: len(rows)]
