@@ -57,6 +57,7 @@ class MadeStudy:
     repeats: int = 1
     seeds: tuple[int, ...] = (0, 1)
     seed_sd: float = 0.05
+    deciding: tuple[int, ...] = ()  # validation positives of each class, where cells state them
     own_noise: float = 0.6  # of each training, beside what all arms find hard in a patient
     records_a_patient: int = 1
     target: str = "own.csv"
@@ -158,7 +159,8 @@ def _write_cell(
     place = folder / "cells" / str(row["cell"])
     place.mkdir(parents=True)
     about = {"classes": made.classes, "titles": made.titles, "thresholds": made.prevalence, "trained_parameters": 513}
-    (place / "cell.json").write_text(json.dumps({**row, **about}), encoding="utf-8")
+    stated = {"validation_positives": made.deciding} if made.deciding else {}
+    (place / "cell.json").write_text(json.dumps({**row, **about, **stated}), encoding="utf-8")
     named = {f"p_{name}": scores[:, column] for column, name in enumerate(made.classes)}
     truth = {f"y_{name}": labels[:, column].astype(int) for column, name in enumerate(made.classes)}
     table = pd.concat([people, pd.DataFrame({**named, **truth})], axis=1)[tested]

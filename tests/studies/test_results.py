@@ -89,6 +89,14 @@ def cut(name: str) -> Callable[[Path], None]:
         (change("cells.csv", ",3,0,1,", ",,0,1,"), "row 2: seed is empty"),
         (cut("cells/*/cell.json"), "does not describe its cell"),
         (change("cells/*/cell.json", '"classes": ["PE"]', '"classes": ["PE", "AF"]'), "differ in number"),
+        (
+            change("cells/*/cell.json", '"classes": ["PE"]', '"classes": ["PE"], "validation_positives": [3, 4]'),
+            "differ in number",
+        ),
+        (
+            change("cells/*/cell.json", '"classes": ["PE"]', '"classes": ["PE"], "validation_positives": "x"'),
+            "does not describe its cell",
+        ),
         (cut("cells/*/predictions.csv"), "predictions.csv cannot be read"),
         (change("cells/*/predictions.csv", "p_PE", "p_AF"), 'no column "p_PE"'),
         (change("cells/*/predictions.csv", ",0\n", ",2\n"), "labels not 0 or 1"),

@@ -5,8 +5,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
-from tests.made_study import SOBER, MadeStudy, make_study, network
+from tests.made_study import SOBER, MadeArm, MadeStudy, make_study, network
 
 from ecgenough.scoring.repeated import Interval
 from ecgenough.studies.analysis import BASELINE, BEST, MODES, Analysis, Standing, analyse
@@ -290,3 +291,46 @@ def test_a_study_of_which_everything_failed_says_so(tmp_path: Path) -> None:
     verdict = judge(found)
     assert verdict.network == "no network"
     assert "“resnet18 scratch” has no complete run and no figures." in verdict.cautions
+
+
+def made_handful(folder: Path, positives: int, *arms: MadeArm) -> Analysis:
+    """A study of 100 patients, of whom so many have the class."""
+    made = MadeStudy(arms, patients=100, prevalence=(0.5,), folds=1, seeds=(0,))
+    make_study(folder, made)
+    for path in folder.glob("cells/*/predictions.csv"):
+        table = pd.read_csv(path, dtype=str)
+        table["y_PE"] = (table.index < positives).astype(int)
+        table.to_csv(path, index=False)
+    return analyse(read_results(folder), resamples=50)[0]
+
+
+def test_nothing_is_compared_on_a_handful_of_positives(tmp_path: Path) -> None:
+    arms = (network("resnet18", "scratch", 0.6), network("resnet18", "full", 2.8), *SOBER)
+    few, enough = made_handful(tmp_path / "few", 4, *arms), made_handful(tmp_path / "enough", 5, *arms)
+    said = judge(few)
+    sentence = "With only 4 test positives of any class, which is better is not asked: it would be up to each one."
+    assert (said.network, said.transfer, said.mode) == ("not asked", "not compared", "not compared")
+    assert said.headline.startswith(
+        "Not asked: these records cannot tell whether a network reads acute pulmonary embolism"
+    )
+    assert sentence in said.sentences
+    assert not any("told apart from" in one and "guessing" not in one for one in (*said.sentences, *said.cautions))
+    assert few.comparisons == ()
+    assert [one.tied for one in few.standings] == [False, True, True, True, True]
+    assert judge(enough).network != "not asked"
+    assert len(enough.family(BASELINE)) == 2
+    alone = made_handful(tmp_path / "alone", 4, network("resnet18", "scratch", 0.6))
+    assert sentence not in judge(alone).paragraph
+    nets = made_handful(tmp_path / "nets", 4, *arms[:2])
+    assert judge(nets).network == "no baseline"
+    assert sentence in judge(nets).sentences
+
+
+def test_thresholds_that_a_handful_decided_are_named(tmp_path: Path) -> None:
+    for positives, said in ((4, "PE (4 positives)"), (1, "PE (1 positive)"), (11, "PE (1 negative)"), (5, ""), (0, "")):
+        folder = tmp_path / str(positives)
+        made = MadeStudy((network("resnet18", "scratch", 1.5), *SOBER), patients=80, seeds=(0,), deciding=(positives,))
+        make_study(folder, made)  # of 64 records that are not tested 12 decide
+        found = [one for one in judge(analyse(read_results(folder), resamples=50)[0]).cautions if "threshold" in one]
+        words = f"The threshold and calibration of {said} rest on that few validation ECGs, and so mostly on chance."
+        assert found == ([words] if said else [])

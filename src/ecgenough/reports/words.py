@@ -9,13 +9,11 @@ from ecgenough.recipe import Recipe, Signal
 from ecgenough.reports.run import Baseline, Data, Estimate, Run
 from ecgenough.scoring.comparison import Difference
 from ecgenough.sentences import agreed, counted, in_quotes, listing, numeral
+from ecgenough.studies.handful import FEW_POSITIVES, Sides, hardly_decided, not_asked
 
 MOST_CLASSES_NAMED = 5
 SIGNIFICANT = 0.05
 WORD_JOINER = "\u2060"  # keeps an interval on one line
-FEW_POSITIVES = 30  # below this an AUC's interval is a rough guide (Hanley & McNeil 1982: error grows as 1 / sqrt(n))
-
-FEWEST_TO_DECIDE = 5  # positives, or negatives: of fewer, where a threshold falls is up to each one of them
 
 MODES = {
     "scratch": "from scratch: every weight starts at random",
@@ -194,27 +192,16 @@ def comparison(runs: Sequence[Run], leads: Mapping[str, Difference]) -> str:
     text = f"On {where(best[0])}, {_highest(best, alone=not rest)}"
     text += _of_intervals(near, f"overlaps with {own}", f"overlap with {own}")
     text += _of_intervals(clear, f"lies wholly below {own}", f"lie wholly below {own}")
-    if rest and too_few_to_compare(best[0]):
-        return f"{text} With {_most_of_a_side(best[0])} of any class, which is better is not asked: it would be up to each one."
+    if rest and (why_not := too_few_to_compare(best[0])):
+        return f"{text} {why_not}"
     alike = {run.name for run in best}
     return text + _paired({name: lead for name, lead in leads.items() if name not in alike}, its)
 
 
-def too_few_to_compare(run: Run) -> bool:
-    """Whether no class has enough records on both sides; those few come again in every resample, so that p is far too low."""
-    return min(_sides(run)) < FEWEST_TO_DECIDE
-
-
-def _sides(run: Run) -> tuple[int, int]:
-    """Positives and negatives of the class that has most on its smaller side."""
+def too_few_to_compare(run: Run) -> str:
+    """Why runs on these records are not compared, where no class has enough on both sides; else nothing."""
     sides = [(one.positives, run.metrics.records - one.positives) for one in run.metrics.classes.values()]
-    return max(sides, key=min)
-
-
-def _most_of_a_side(run: Run) -> str:
-    positives, negatives = _sides(run)
-    number, side = min((positives, "positive"), (negatives, "negative"))
-    return f"{'only ' if number else ''}{counted(number, f'{run.shown} {side}')}"
+    return not_asked(sides, run.shown)
 
 
 def _highest(best: Sequence[Run], *, alone: bool) -> str:
@@ -313,10 +300,8 @@ def _cautions_of(run: Run) -> list[str]:
             f"{listing(run.data.untuned)} had no positive or no negative among the validation ECGs, so nothing was "
             "calibrated there and the threshold is 0.5 unchosen."
         )
-    if hardly := _hardly_decided(run.data):
-        found.append(
-            f"The threshold and calibration of {listing(hardly)} rest on that few validation ECGs, and so mostly on chance."
-        )
+    if hardly := hardly_decided(_deciding(run.data)):
+        found.append(hardly)
     few = [
         f"{name} ({scores.positives})" for name, scores in run.metrics.classes.items()
         if scores.positives < FEW_POSITIVES
@@ -326,18 +311,11 @@ def _cautions_of(run: Run) -> list[str]:
     return found
 
 
-def _hardly_decided(data: Data) -> list[str]:
-    """The classes that few validation records of one side decided, each with their number."""
-    found = []
-    for name in data.classes:
-        positives = data.positives.get(name, {}).get("validation")
-        if positives is None or name in data.untuned:
-            continue
-        sides = [(positives, "positive"), (data.records["validation"] - positives, "negative")]
-        number, side = min(sides)
-        if number < FEWEST_TO_DECIDE:
-            found.append(f"{name} ({counted(number, side)})")
-    return found
+def _deciding(data: Data) -> dict[str, Sides]:
+    """How many validation records each class that was tuned has on either side, as far as is known."""
+    known = {name: data.positives.get(name, {}).get("validation") for name in data.classes if name not in data.untuned}
+    whole = data.records["validation"]
+    return {name: (positives, whole - positives) for name, positives in known.items() if positives is not None}
 
 
 def citations(runs: Sequence[Run]) -> list[str]:

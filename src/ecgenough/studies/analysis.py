@@ -11,6 +11,7 @@ from ecgenough.scoring.intervals import RESAMPLES
 from ecgenough.scoring.metrics import METRICS, Unscorable
 from ecgenough.scoring.repeated import AUC, Interval, Measured, class_interval, interval, measure_units, moderated
 from ecgenough.studies.contrasts import Asked, Comparison, compare
+from ecgenough.studies.handful import not_asked
 from ecgenough.studies.learning_curve import LearningCurve, learning_curve
 from ecgenough.studies.questions import SCRATCH, Arm, Question, ask
 from ecgenough.studies.results import Cell, Results
@@ -80,6 +81,11 @@ class Analysis:
         return [one for one in self.comparisons if one.family == name and one.metric == metric]
 
     @property
+    def not_asked(self) -> str:
+        """Why nothing is compared, where no class has enough test records on both sides; else nothing."""
+        return not_asked(self.question.sides) if len(self.standings) > 1 else ""
+
+    @property
     def covers(self) -> str:
         """What the intervals allow for, and what they do not."""
         units = [len(one.arm.units) for one in self.standings if one.arm.is_network]
@@ -108,7 +114,8 @@ def _analysis(question: Question, cells: Sequence[Cell], resamples: int) -> Anal
     measured = measure_all(question, resamples)
     compared = {arm.name: measured[arm.name, arm.size] for arm in question.arms}
     order = sorted(question.arms, key=lambda arm: -compared[arm.name].macro[AUC].value)
-    comparisons = [one for metric in COMPARED for one in _comparisons(question, order, compared, metric)]
+    metrics = () if order and not_asked(question.sides) else COMPARED
+    comparisons = [one for metric in metrics for one in _comparisons(question, order, compared, metric)]
     standings = tuple(_standing(question, arm, compared[arm.name], order, comparisons) for arm in order)
     sober = next((compared[arm.name].macro[AUC].value for arm in order if not arm.is_network), None)
     curves = tuple(
@@ -162,7 +169,7 @@ def _standing(
             if not math.isnan(measured.class_auc[place].value)
         },
         best=arm is order[0],
-        tied=bool(lag) and not lag[0].told_apart,
+        tied=not lag[0].told_apart if lag else arm is not order[0],
         seconds=float(np.mean(seconds)) if seconds else None,
     )
 

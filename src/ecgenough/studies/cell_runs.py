@@ -152,8 +152,16 @@ def _run(cell: Cell, place: Place) -> None:
     folder = working_folder(place.out, cell.fingerprint)
     write_predictions(folder / PREDICTIONS, store, folder / "run" / "test" / "predictions.csv")
     task = store.task(cell.task)
-    counts = {f"{part}_records": len(rows) for part, rows in split_rows(store, cell.task).items()}
-    card = {**figures, **counts, "classes": task.classes, "titles": task.titles or task.classes}
+    rows = split_rows(store, cell.task)
+    counts = {f"{part}_records": len(of_part) for part, of_part in rows.items()}
+    deciding = (task.labels[rows["validation"]] > 0.5).sum(axis=0).tolist()
+    card = {
+        **figures,
+        **counts,
+        "validation_positives": deciding,
+        "classes": task.classes,
+        "titles": task.titles or task.classes,
+    }
     finish_cell(place.out, cell, [folder / PREDICTIONS, *kept], card)
 
 

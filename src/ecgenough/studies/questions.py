@@ -10,6 +10,7 @@ import numpy as np
 from ecgenough.errors import EcgenoughError
 from ecgenough.scoring.folds import Fold, Unit
 from ecgenough.scoring.metrics import Predictions, Unscorable
+from ecgenough.studies.handful import Sides
 from ecgenough.studies.results import Answers, Cell, Results
 
 SCRATCH = "scratch"
@@ -119,6 +120,29 @@ class Question:
     def folds(self) -> int:
         """How many folds each repeat has."""
         return len({fold for arm in self.arms for unit in arm.units.values() for fold in unit})
+
+    @property
+    def sides(self) -> list[Sides]:
+        """Positives and negatives of each class among all test records."""
+        labels = np.concatenate([answers.labels for answers in self.test_answers])
+        return [(positives, len(labels) - positives) for positives in labels.sum(axis=0).tolist()]
+
+    @property
+    def deciding(self) -> dict[str, Sides]:
+        """Of each class, the validation records that decided a threshold: those of the compared cell with the fewest on a side.
+
+        A class without any of a side has no chosen threshold and is left out, as are cells that do not state their records.
+        """
+        cells = [cell for arm in self.arms for cell in arm.cells if cell.validation_positives]
+        sides = {
+            name: [
+                (cell.validation_positives[place], int(cell.validation_records or 0) - cell.validation_positives[place])
+                for cell in cells
+            ]
+            for place, name in enumerate(self.classes)
+        }
+        chosen = {name: [one for one in ones if min(one) > 0] for name, ones in sides.items()}
+        return {name: min(ones, key=min) for name, ones in chosen.items() if ones}
 
     @property
     def test_answers(self) -> tuple[Answers, ...]:

@@ -55,6 +55,7 @@ class Cell:
     titles: tuple[str, ...] = ()
     thresholds: tuple[float, ...] = ()
     trained_parameters: int | None = None
+    validation_positives: tuple[int, ...] = ()  # of each class; none where the cell is of before they were kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,12 +164,17 @@ def _read_card(path: Path) -> dict[str, Any]:
         titles = tuple(str(name) for name in content.get("titles") or classes)
         thresholds = tuple(float(value) for value in content["thresholds"])
         trained = content.get("trained_parameters")
+        deciding = tuple(int(number) for number in content.get("validation_positives") or ())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EcgenoughError(f"{path} does not describe its cell: {error}. Delete its folder and go on.") from None
-    if not classes or len(titles) != len(classes) or len(thresholds) != len(classes):
-        raise EcgenoughError(f"{path}: classes, titles and thresholds differ in number. Delete its folder and go on.")
+    lengths = {len(titles), len(thresholds), len(deciding or classes)}
+    if not classes or lengths != {len(classes)}:
+        raise EcgenoughError(
+            f"{path}: classes, titles, thresholds and validation_positives differ in number. Delete its folder and go on."
+        )
     number = None if trained is None else int(trained)
-    return {"classes": classes, "titles": titles, "thresholds": thresholds, "trained_parameters": number}
+    found = {"classes": classes, "titles": titles, "thresholds": thresholds, "trained_parameters": number}
+    return {**found, "validation_positives": deciding}
 
 
 def _read_answers(path: Path, cell: Cell) -> Answers:

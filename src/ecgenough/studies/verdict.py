@@ -4,14 +4,15 @@ Differences count as told apart where their Holm-corrected p-value is below 0.05
 equal. The rules, in the order of the sentences:
 
 - network: some network lies above the best sober baseline and is told apart from it ("better"); or the best network lies
-  below it, told apart ("worse"); or neither ("inconclusive"). Without networks or baselines nothing is compared.
+  below it, told apart ("worse"); or neither ("inconclusive"). Without networks or baselines nothing is compared, nor on a
+  handful of positives or negatives ("not asked"), which `studies.handful` counts and says.
 - guessing: an AUC whose interval holds 0.5 is not told apart from guessing, whatever else is said.
 - transfer: a way of transfer, averaged over networks, lies above scratch, told apart ("helped"); or every way lies below,
   told apart ("harmed"); or neither ("inconclusive"). Ways that lost are named in any case.
 - mode: a way of transfer above every other, told apart from each ("one best"); otherwise none is chosen.
 - tied: all arms that are not told apart from the best.
 - more ECGs: what the learning curve of the best network that has one allows, see `studies.learning_curve`.
-- cautions: cells that failed, arms without figures, few positives, records left out.
+- cautions: cells that failed, arms without figures, few positives, thresholds decided by a handful, records left out.
 """
 
 from collections.abc import Sequence
@@ -22,15 +23,15 @@ from ecgenough.scoring.repeated import Interval
 from ecgenough.sentences import agreed, counted, in_quotes, listing, numeral
 from ecgenough.studies.analysis import BASELINE, MODES, Analysis, Standing
 from ecgenough.studies.contrasts import Comparison
+from ecgenough.studies.handful import FEW_POSITIVES, hardly_decided
 from ecgenough.studies.needs import more_ecgs
 from ecgenough.studies.questions import SCRATCH
 
-FEW_POSITIVES = 30  # patients; the error of an AUC grows as 1 / sqrt of them (Hanley & McNeil 1982)
 MOST_NAMED = 6
 OF_THE_ECG = ("intervals", "minirocket")
 EXPECTED = ("prevalence", "demographics", *OF_THE_ECG)
 
-NetworkFinding = Literal["better", "worse", "inconclusive", "no baseline", "no network"]
+NetworkFinding = Literal["better", "worse", "inconclusive", "not asked", "no baseline", "no network"]
 TransferFinding = Literal["helped", "harmed", "inconclusive", "not compared"]
 ModeFinding = Literal["one best", "inconclusive", "not compared"]
 
@@ -57,7 +58,8 @@ def judge(analysis: Analysis) -> Verdict:
     network = network_finding(analysis)
     transfer, helped = transfer_finding(analysis)
     mode, modes = mode_finding(analysis)
-    said = [*_network_sentences(analysis, network), *helped, *modes, *_tied(analysis), *more_ecgs(analysis)]
+    told = [analysis.not_asked] if analysis.not_asked else [*helped, *modes, *_tied(analysis)]
+    said = [*_network_sentences(analysis, network), *told, *more_ecgs(analysis)]
     return Verdict(network, transfer, mode, _headline(analysis, network), tuple(said), tuple(_cautions(analysis)))
 
 
@@ -70,6 +72,8 @@ def network_finding(analysis: Analysis) -> NetworkFinding:
         return "no network"
     if analysis.best_baseline is None:
         return "no baseline"
+    if analysis.not_asked:
+        return "not asked"
     leads = analysis.family(BASELINE)
     if any(one.value > 0 and one.told_apart for one in leads):
         return "better"
@@ -85,6 +89,8 @@ def _headline(analysis: Analysis, finding: NetworkFinding) -> str:
         "worse": f"No: on these records no network reads {what} as well as the best sober baseline does.",
         "inconclusive": f"Not shown: on these records no network reads {what} better than the sober baselines do by more than "
         "chance.",
+        "not asked": f"Not asked: these records cannot tell whether a network reads {what} from the ECG better than the sober "
+        "baselines do.",
         "no baseline": f"Not compared: without sober baselines, nothing says whether a network is needed to read {what}.",
         "no network": f"Not answered: no network has figures, so nothing says whether one can read {what}.",
     }[finding] + (" Its AUC is not told apart from guessing either." if at_chance and finding == "no baseline" else "")
@@ -102,7 +108,7 @@ def _network_sentences(analysis: Analysis, finding: NetworkFinding) -> list[str]
         said.append(
             f"The best sober baseline, {in_quotes(baseline.name)}, has {figure(baseline.auc)}{_chance(baseline)}."
         )
-    if network and baseline:
+    if network and baseline and finding != "not asked":
         said.append(_lead(analysis, network, finding))
     return said
 
@@ -262,6 +268,8 @@ def _cautions(analysis: Analysis) -> list[str]:
            if count < FEW_POSITIVES]  # fmt: skip
     if few and analysis.standings:
         said.append(f"Few patients have {listing(few)}; intervals are wide, and a rough guide.")
+    if hardly := hardly_decided(question.deciding):
+        said.append(hardly)
     if question.left_out:
         said.append(
             f"{counted(question.left_out, 'test record')} {agreed(question.left_out, 'is', 'are')} not among the answers of "
