@@ -181,6 +181,21 @@ def test_the_scale_of_many_parts_is_that_of_the_whole(monkeypatch: pytest.Monkey
     np.testing.assert_allclose(normaliser.scale.numpy(), signals.std(axis=(0, 2)) / 1000, rtol=1e-6)
 
 
+def test_the_scale_is_fitted_a_few_megabytes_at_a_time() -> None:
+    """However many the records: what is freed here, a training on the CPU keeps."""
+    store, read = a_store(np.zeros((200, 12, 1000)), np.full(200, 1000)), []
+    give = store.read
+
+    def noted(rows: np.ndarray) -> np.ndarray:
+        read.append(len(rows))
+        return np.asarray(give(rows))
+
+    store.read = noted
+    fit_normaliser(Normalisation(), store, np.arange(200))
+    assert sum(read) == 200
+    assert max(read) * 12 * 1000 * 2 <= 2_000_000
+
+
 def test_a_lead_flat_in_all_of_training_scales_to_zeros() -> None:
     signals = np.random.default_rng(1).integers(-3000, 3000, (5, 2, 64))
     signals[:, 1] = 12345

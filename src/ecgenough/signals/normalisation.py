@@ -15,7 +15,7 @@ from ecgenough.signals.store import MICROVOLTS, Store
 
 # A lead that varies by less is flat, in mV: no recorder resolves it, and filters leave as much of a constant.
 FLAT = 1e-6
-_BYTES_AT_ONCE = 32_000_000
+_BYTES_AT_ONCE = 2_000_000  # of counts; as float64 four times as much, and a training keeps what is freed
 
 
 class Normaliser(nn.Module):
