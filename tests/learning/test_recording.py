@@ -22,7 +22,7 @@ from ecgenough import networks
 from ecgenough.learning.losses import build_loss
 from ecgenough.learning.objectives import build_objective
 from ecgenough.learning.pretraining import SelfSupervised, without_labels
-from ecgenough.learning.recording import BY_HAND, Recorded
+from ecgenough.learning.recording import BY_HAND, Recorded, record_as_graph
 from ecgenough.learning.step import Average, Learner, Step, build_optimizer
 from ecgenough.learning.training import Progress, Splits, Supervised, open_fabric, train_epoch
 from ecgenough.recipe import Recipe, load_recipe
@@ -168,6 +168,33 @@ def test_a_step_that_cannot_be_recorded_goes_on_by_hand_and_says_so_once(capsys:
     assert seen == [0, 1, 2, 3, 4, 5]
     said = " ".join(capsys.readouterr().err.split())
     assert said.count("resnet18: the training step cannot be recorded as a CUDA graph (operation not permitted") == 1
+
+
+def test_a_recording_whose_end_fails_leaves_neither_its_stream_nor_its_pool(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PyTorch's own end raises before it closes the pool; of CUDA there is nothing here but the order of calls."""
+    called: list[object] = []
+
+    class Failing:
+        def __init__(self, graph: object, pool: object, capture_error_mode: str) -> None:
+            called.append(pool)
+
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *raised: object) -> None:
+            raise RuntimeError("operation failed due to a previous error during capture")
+
+    stands_in = {
+        "CUDAGraph": object, "graph": Failing, "current_stream": lambda: "ours", "graph_pool_handle": lambda: (0, 7),
+        "current_device": lambda: 1, "set_stream": called.append,
+    }  # fmt: skip
+    for name, value in stands_in.items():
+        monkeypatch.setattr(torch.cuda, name, value)
+    for name in ("_cuda_endAllocateToPool", "_cuda_releasePool"):
+        monkeypatch.setattr(torch._C, name, lambda *given, name=name: called.append((name, *given)), raising=False)
+    with pytest.raises(RuntimeError, match="previous error during capture"):
+        record_as_graph(lambda: torch.ones(()), ())
+    assert called == [(0, 7), ("_cuda_endAllocateToPool", 1, (0, 7)), ("_cuda_releasePool", 1, (0, 7)), "ours"]
 
 
 def test_batches_of_another_shape_are_learned_from_by_hand() -> None:

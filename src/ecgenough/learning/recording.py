@@ -1,7 +1,9 @@
 """A training step recorded once as a CUDA graph and then replayed: one launch in place of thousands."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -72,13 +74,16 @@ class Recorded:
 
 def record_as_graph(work: Callable[[], Tensor], generators: Sequence[torch.Generator]) -> Callable[[], Tensor]:
     """Record `work` on the GPU it runs on. Raises RuntimeError where something in it cannot be recorded."""
-    graph, stream = torch.cuda.CUDAGraph(), torch.cuda.current_stream()
+    graph, stream, pool = torch.cuda.CUDAGraph(), torch.cuda.current_stream(), torch.cuda.graph_pool_handle()
     for generator in generators:
         graph.register_generator_state(generator)
     try:
         # Of this thread alone: that which reads ahead of a streamed set may pin memory meanwhile.
-        with torch.cuda.graph(graph, capture_error_mode="thread_local"):
+        with torch.cuda.graph(graph, pool, capture_error_mode="thread_local"):
             result = work()
+    except RuntimeError:
+        _end_pool(pool)
+        raise
     finally:
         torch.cuda.set_stream(stream)  # a recording that failed does not leave its own
 
@@ -87,6 +92,18 @@ def record_as_graph(work: Callable[[], Tensor], generators: Sequence[torch.Gener
         return result
 
     return replay
+
+
+def _end_pool(pool: Any) -> None:
+    """Have the allocator take a failed recording for over.
+
+    Where the end of a recording fails, PyTorch leaves its memory pool open, and the next time that memory is to be given
+    back, as it is before one runs out of it, an internal assertion fails.
+    """
+    device = torch.cuda.current_device()
+    for end in ("_cuda_endAllocateToPool", "_cuda_releasePool"):
+        with suppress(AttributeError, RuntimeError):  # another PyTorch, or a recording that never began or did end
+            getattr(torch._C, end)(device, pool)
 
 
 def beside(work: Callable[[], Tensor], device: torch.device) -> Tensor:
