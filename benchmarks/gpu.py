@@ -2,11 +2,13 @@
 
 import argparse
 import csv
+import gc
 import os
 import shlex
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -24,7 +26,7 @@ from benchmarks.ending import end_with_a_sentence
 from ecgenough import networks
 from ecgenough.datasets import open_dataset
 from ecgenough.datasets.table import Dataset
-from ecgenough.errors import WrongRequest
+from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.files import write_text
 from ecgenough.learning.losses import build_loss
 from ecgenough.learning.step import Average, Step, build_optimizer, can_record
@@ -232,6 +234,20 @@ class Bench:
         return not self.asked.networks or name in self.asked.networks
 
 
+def measured(line: Callable[[], Line]) -> Line:
+    """The line, or one that says why it could not be measured: device time is dear, and the others are still asked for."""
+    try:
+        return line()
+    except (RuntimeError, OSError, EcgenoughError) as error:  # memory runs out, a kernel is refused, a worker dies
+        name, given = getattr(line, "func", line).__name__, ", ".join(map(str, getattr(line, "args", ())))
+        reason = str(error).strip().partition("\n")[0].replace("|", "/")
+    gc.collect()  # what the failed one held, which its error held until here
+    if torch.cuda.is_available():
+        with suppress(RuntimeError):  # a device that an error has ended; then every later line says so
+            torch.cuda.empty_cache()
+    return Line(f"{name} {given}".strip(), f"not measured: {reason}", "", "", "", False)
+
+
 def told(seconds: Sequence[float]) -> str:
     """Median, least and most."""
     return f"{median(seconds):.3g} s ({min(seconds):.3g} to {max(seconds):.3g})"
@@ -260,7 +276,7 @@ def main() -> None:
             "naive_records": min(NAIVE_RECORDS, len(bench.rows)),
         }
         for line in bench.lines():
-            rows.append(line().row())
+            rows.append(measured(line).row())
             print(rows[-1], flush=True)
             write_text(page, PAGE.format(**about, rows="\n".join(rows)))
 

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -126,6 +127,14 @@ def test_exported_models_and_explanations_get_their_tables(
     _run("benchmarks.explanations", "--model", str(tmp_path / "model"), "--records", "1", *out)
     page = (tmp_path / "explanations.md").read_text(encoding="utf-8")
     assert page.count("| 1 of 1 |") == 24  # eight findings by three methods; at a threshold of 0 all are called
+
+
+def test_a_line_that_cannot_be_measured_says_why_and_ends_no_other() -> None:
+    def epoch(name: str) -> gpu.Line:
+        raise torch.OutOfMemoryError(f"CUDA out of memory | {name}\nTried to allocate")
+
+    row = gpu.measured(partial(epoch, "vgg19")).row()
+    assert row == "| epoch vgg19 | not measured: CUDA out of memory / vgg19 |  |  |  | no |"
 
 
 def test_every_line_asked_of_a_gpu_is_rehearsed_on_a_cpu(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
