@@ -196,6 +196,16 @@ def test_a_recording_whose_end_fails_leaves_neither_its_stream_nor_its_pool(monk
         record_as_graph(lambda: torch.ones(()), ())
     assert called == [(0, 7), ("_cuda_endAllocateToPool", 1, (0, 7)), ("_cuda_releasePool", 1, (0, 7)), "ours"]
 
+    def ended(device: int, pool: object) -> None:
+        raise RuntimeError("endAllocatePool: not currently recording to mempool_id")
+
+    # Released twice, by us and as the graph goes, it would end the process.
+    called.clear()
+    monkeypatch.setattr(torch._C, "_cuda_endAllocateToPool", ended)
+    with pytest.raises(RuntimeError, match="previous error during capture"):
+        record_as_graph(lambda: torch.ones(()), ())
+    assert called == [(0, 7), "ours"]
+
 
 def test_batches_of_another_shape_are_learned_from_by_hand() -> None:
     recorded: list[Sequence[Share]] = []

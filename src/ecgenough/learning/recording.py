@@ -98,12 +98,13 @@ def _end_pool(pool: Any) -> None:
     """Have the allocator take a failed recording for over.
 
     Where the end of a recording fails, PyTorch leaves its memory pool open, and the next time that memory is to be given
-    back, as it is before one runs out of it, an internal assertion fails.
+    back, as it is before one runs out of it, an internal assertion fails. A pool that did end is the graph's to release:
+    to end it again raises, and so nothing more is done.
     """
     device = torch.cuda.current_device()
-    for end in ("_cuda_endAllocateToPool", "_cuda_releasePool"):
-        with suppress(AttributeError, RuntimeError):  # another PyTorch, or a recording that never began or did end
-            getattr(torch._C, end)(device, pool)
+    with suppress(AttributeError, RuntimeError):
+        torch._C._cuda_endAllocateToPool(device, pool)
+        torch._C._cuda_releasePool(device, pool)
 
 
 def beside(work: Callable[[], Tensor], device: torch.device) -> Tensor:
