@@ -37,7 +37,7 @@ from ecgenough.reports.words import method_sentences
 from ecgenough.serving.explanation import explain, methods_of
 from ecgenough.serving.export import export_onnx
 from ecgenough.serving.service import build_app
-from ecgenough.signals.delineation import measure, measures
+from ecgenough.signals.measurements import measure, measures
 from ecgenough.signals.normalisation import Normaliser
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
@@ -112,7 +112,7 @@ def test_the_run_is_reported_as_any(run: Path, stores: dict[str, Store]) -> None
     assert told.metrics.macro["auc"].value > 0.6
     assert len(told.log) == 1
     said = dict(method_sentences(told))
-    assert said["Weights"].startswith("fitted at once: boosted trees on rate, PR")
+    assert said["Weights"].startswith("fitted at once: boosted trees on rhythm, ")
     assert "Learning" not in said
     assert "Augmentation" not in said
     assert learning_figures([told]) == []
@@ -287,7 +287,7 @@ def test_it_is_built_by_its_fit_alone() -> None:
         networks.build("caliper_trees", leads=1, classes=1, lead_names="II", nodes=400)
 
 
-@pytest.mark.parametrize(("name", "number"), [("left", 200), ("right", 255), ("feature", 250)])
+@pytest.mark.parametrize(("name", "number"), [("left", 200), ("right", 255), ("feature", 20_000), ("feature", -1)])
 def test_trees_that_lead_nowhere_are_refused(model: Model, tmp_path: Path, name: str, number: int) -> None:
     model.save(tmp_path)
     tensors = load_file(tmp_path / WEIGHTS)

@@ -53,11 +53,15 @@ def logistic_regression() -> Any:
 
 
 def boosted_trees(seed: int) -> Any:
-    """Gradient-boosted trees, which know missing values; small steps and small trees, for small collections too."""
+    """Gradient-boosted trees, which know missing values; small steps and small trees, for small collections too.
+
+    A measurement is asked about in 64 steps: of several hundred, a fit that knew 255 of each took longer and knew no more.
+    """
     return _scikit_learn("ensemble").HistGradientBoostingClassifier(
         learning_rate=0.05,
         max_iter=200,
         max_leaf_nodes=15,
+        max_bins=64,
         l2_regularization=1.0,
         early_stopping=False,
         random_state=seed,

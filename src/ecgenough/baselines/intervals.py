@@ -1,4 +1,4 @@
-"""How far the textbook's measurements go: boosted trees on what `delineation` reads off each ECG."""
+"""How far the textbook's measurements go: boosted trees on what `measurements` reads off each ECG."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -16,11 +16,12 @@ from ecgenough.errors import WrongRequest
 from ecgenough.files import written_aside
 from ecgenough.progress import say, track
 from ecgenough.sentences import counted
-from ecgenough.signals.delineation import RHYTHM, SHORTEST, measure, measures
+from ecgenough.signals.delineation import SHORTEST
+from ecgenough.signals.measurements import RHYTHM, measure, measures
 from ecgenough.signals.processes import worked
 from ecgenough.signals.store import MICROVOLTS, Store
 
-EDITION = 3  # of the measurements; another one is measured anew
+EDITION = 4  # of the measurements; another one is measured anew
 BLOCK = 64  # records
 ADVICE = "Close other programs, and run the same command again."
 

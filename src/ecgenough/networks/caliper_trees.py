@@ -13,12 +13,12 @@ from ecgenough.errors import WrongRequest
 from ecgenough.networks.contract import Network
 from ecgenough.recipe import Count, Positive, Recipe
 from ecgenough.sentences import counted
-from ecgenough.signals.delineation import SHORTEST, find_beats, measure, measures, prepared
+from ecgenough.signals.delineation import FEWEST_BEATS, SHORTEST, find_beats, prepared
+from ecgenough.signals.measurements import measure, measures
 from ecgenough.signals.store import MICROVOLTS
 
 MOST_NODES = 255  # of a tree: their numbers are kept in a byte
 MOST_AT_ONCE = 4_000_000  # trees that are gone through together, of all classes and records
-FEWEST_BEATS = 3  # that `measure` asks for
 UNUSED = {  # of a recipe, and why
     "augmentation": "they are fitted to the recordings as they are",
     "loss": "their fit always minimises the cross-entropy",
@@ -27,10 +27,11 @@ UNUSED = {  # of a recipe, and why
     "training.sampling": "every training record counts once",
 }
 FOREST = ("feature", "number", "left", "right", "missing_left")
+KINDS = {"feature": torch.int16, "number": torch.float32}  # the others need a byte
 
 
 class CaliperTrees(Network):
-    """Measure the ECG (`delineation`), and for each class add up what its trees say of the measurements.
+    """Measure the ECG (`measurements`), and for each class add up what its trees say of the measurements.
 
     Input: [batch, leads, samples], voltages divided by `scale`, padding of zeros behind. Output: logits [batch, classes].
     Nothing is learned by gradients and none comes through: see `baselines.intervals`, which fits the trees.
@@ -64,8 +65,7 @@ class CaliperTrees(Network):
             )
         shape = (classes, trees, nodes)
         for name in FOREST:
-            kind = torch.float32 if name == "number" else torch.uint8
-            room = nn.Parameter(torch.empty(shape, dtype=kind), requires_grad=False)
+            room = nn.Parameter(torch.empty(shape, dtype=KINDS.get(name, torch.uint8)), requires_grad=False)
             self.register_parameter(name, room)  # only what may stay is filled: a card can ask for any number of trees
             nn.init.zeros_(room)
         self.scale = nn.Parameter(torch.ones(leads), requires_grad=False)  # mV for one unit of the input
@@ -126,7 +126,8 @@ class CaliperTrees(Network):
         """As PyTorch does. Raises ValueError for trees with nodes or measurements that are not there."""
         loaded = super().load_state_dict(state_dict, strict, assign)
         nodes, known = self.number.shape[-1], len(measures(self.lead_names))
-        if max(int(self.left.max()), int(self.right.max())) >= nodes or int(self.feature.max()) >= known:
+        unknown = int(self.feature.min()) < 0 or int(self.feature.max()) >= known
+        if unknown or max(int(self.left.max()), int(self.right.max())) >= nodes:
             raise ValueError("its trees name nodes or measurements that there are not")
         return loaded
 

@@ -204,7 +204,7 @@ class Contrastive(Section):
 
 
 class Measured(Section):
-    """Say what calipers read off the ECG: rate, PR, QRS, QT, axis and the heights of the waves in every lead.
+    """Say what calipers read off the ECG: rhythm, intervals, the shape of each wave in each lead, and how beats vary.
 
     The measurements are worked out from the records themselves, once, as for the baseline `intervals`.
     """

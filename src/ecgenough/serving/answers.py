@@ -13,7 +13,7 @@ from ecgenough.prediction import Prediction
 from ecgenough.serving.beats import r_peaks
 from ecgenough.serving.explanation import Explanation
 from ecgenough.serving.explanation_files import numbers, shade
-from ecgenough.signals.delineation import RHYTHM, measure
+from ecgenough.signals.measurements import RHYTHM, measure
 from ecgenough.signals.store import MICROVOLTS
 
 NOTICE = "Research software, not a medical device."

@@ -1,4 +1,4 @@
-"""What calipers read off an ECG: rate, PR, QRS, QT, axis, and heights in every lead.
+"""Where the beats of an ECG lie, and the waves of its representative beat.
 
 As recorders do, beats are found on all leads at once and laid over each other; what is measured is their median, the
 representative beat, whose noise is a third of a single beat's (Kligfield et al., AHA/ACC/HRS I, Circulation
@@ -16,30 +16,12 @@ Floats = NDArray[np.float64]
 
 RATE = 500  # Hz; slower signals are interpolated, so that edges lie between samples
 SHORTEST = 2.0  # seconds of signal that can be measured
+FEWEST_BEATS = 3  # without which there is no representative one
 WANDER = butter(2, 0.5, "highpass", fs=RATE, output="sos")  # below: breathing and electrodes
 MUSCLE = butter(2, 20, fs=RATE, output="sos")  # above: muscles and mains, which move faster than QRS and are smaller
 PAUSE = 0.05  # of the fastest QRS: what does not move faster in 2 s holds no beat
 T_WAVE = 0.36  # s after a QRS complex: what moves less than half as fast there is its T wave (Pan & Tompkins 1985)
-RHYTHM = ("rate", "rr_spread", "odd_beats", "pr", "qrs", "qt", "qtc", "axis", "p_height")
-IN_EACH_LEAD = ("q", "r", "s", "st", "t")
 ALIKE = 0.8  # correlation with the median beat below which a beat is another kind
-
-
-def measures(leads: tuple[str, ...]) -> tuple[str, ...]:
-    """The names of what `measure` gives: times in ms, rate in beats a minute, axis in degrees, heights in mV."""
-    return (*RHYTHM, *(f"{what}_{lead}" for lead in leads for what in IN_EACH_LEAD))
-
-
-def measure(ecg: NDArray[np.float32], rate: float, leads: tuple[str, ...]) -> Floats:
-    """Measure an ECG in mV `[leads, samples]`; `[measures]`, NaN where something is not found."""
-    found = dict.fromkeys(measures(leads), np.nan)
-    if ecg.shape[1] >= SHORTEST * rate:
-        signal = prepared(ecg, rate)
-        peaks = find_beats(signal)
-        if len(peaks) >= 3:
-            found.update(_rhythm(peaks))
-            found.update(_Beat(signal, peaks).measured(leads))
-    return np.array(list(found.values()))
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +44,13 @@ def wave_edges(ecg: NDArray[np.float32], rate: float) -> WaveEdges | None:
         return None
     signal = prepared(ecg, rate)
     peaks = find_beats(signal)
-    if len(peaks) < 3:
+    if len(peaks) < FEWEST_BEATS:
         return None
-    beat = _Beat(signal, peaks)
+    beat = Beat(signal, peaks)
     edges = (np.array(beat.edges()) - beat.centre) / RATE
-    margin = beat.centre + _samples(0.2)
+    margin = beat.centre + samples_in(0.2)
     padded = np.pad(signal, ((0, 0), (margin, margin)), mode="edge")
-    moved = [peak + _shift(padded, int(peak) + margin, beat.signal, beat.centre) for peak in peaks]
+    moved = [peak + shift_onto(padded, int(peak) + margin, beat.signal, beat.centre) for peak in peaks]
     return WaveEdges(np.array(moved) / RATE, *map(float, edges))
 
 
@@ -88,7 +70,7 @@ class Waves:
 
 def representative_waves(signal: Floats, peaks: NDArray[np.int64]) -> Waves | None:
     """The representative beat of a `prepared` signal; None where there are fewer than three beats."""
-    return _Beat(signal, peaks).waves() if len(peaks) >= 3 else None
+    return Beat(signal, peaks).waves() if len(peaks) >= FEWEST_BEATS else None
 
 
 def find_beats(signal: Floats) -> NDArray[np.int64]:
@@ -99,18 +81,18 @@ def find_beats(signal: Floats) -> NDArray[np.int64]:
     without any beat, a pause, the fastest is noise and says nothing of beats. After a wide QRS complex, a paced one or a
     bundle branch block's, the T wave comes that far as well.
     """
-    speed = _smoothed(_speed(sosfiltfilt(MUSCLE, signal, axis=1)), 0.08)
+    speed = smoothed(speed_of(sosfiltfilt(MUSCLE, signal, axis=1)), 0.08)
     pieces = np.array_split(speed, max(1, round(len(speed) / (SHORTEST * RATE))))
     fastest = np.array([piece.max() for piece in pieces])
     rest, usual = np.percentile(speed, 20), np.median(fastest[fastest >= PAUSE * fastest.max()])
-    peaks, _ = find_peaks(speed, height=rest + 0.35 * (usual - rest), distance=_samples(0.2))
+    peaks, _ = find_peaks(speed, height=rest + 0.35 * (usual - rest), distance=samples_in(0.2))
     return _without_t_waves(peaks, speed - rest)
 
 
 def _without_t_waves(peaks: NDArray[np.int64], speed: Floats) -> NDArray[np.int64]:
     beats: list[int] = []
     for peak in peaks:
-        follows = bool(beats) and peak - beats[-1] < _samples(T_WAVE)
+        follows = bool(beats) and peak - beats[-1] < samples_in(T_WAVE)
         if not (follows and speed[peak] < 0.5 * speed[beats[-1]]):
             beats.append(int(peak))
     return np.asarray(beats, dtype=np.int64)
@@ -124,53 +106,29 @@ def prepared(ecg: NDArray[np.float32], rate: float) -> Floats:
     return np.asarray(sosfiltfilt(WANDER, signal, axis=1))
 
 
-def _rhythm(peaks: NDArray[np.int64]) -> dict[str, float]:
-    rr = np.diff(peaks) * 1e3 / RATE
-    return {"rate": 60e3 / float(rr.mean()), "rr_spread": float(rr.std())}
-
-
-class _Beat:
+class Beat:
     """The representative beat `[leads, samples]` and the edges of its waves."""
 
     def __init__(self, signal: Floats, peaks: NDArray[np.int64]) -> None:
         rr = float(np.median(np.diff(peaks))) / RATE
         self.rr = rr
-        self.centre = _samples(min(0.42, 0.5 * rr))
-        self.signal, self.odd = _representative(signal, peaks, self.centre, _samples(min(0.62, 0.75 * rr)))
+        self.centre = samples_in(min(0.42, 0.5 * rr))
+        self.signal, self.odd = _representative(signal, peaks, self.centre, samples_in(min(0.62, 0.75 * rr)))
         self.onset, self.offset = self._qrs()
         self.level = self.signal[:, max(0, self.onset - 10) : self.onset + 1].mean(axis=1, keepdims=True)
 
-    def measured(self, leads: tuple[str, ...]) -> dict[str, float]:
-        above = self.signal - self.level
-        t_peak, t_end = self._t(above)
-        p_onset, _, p_height = self._p()
-        qt = (t_end - self.onset) * 1e3 / RATE
-        found = {
-            "odd_beats": self.odd,
-            "pr": (self.onset - p_onset) * 1e3 / RATE,
-            "qrs": (self.offset - self.onset) * 1e3 / RATE,
-            "qt": qt,
-            "qtc": qt / self.rr ** (1 / 3),  # Fridericia, Acta Med Scand 1920;53:469
-            "axis": _axis(above[:, self.onset : self.offset + 1], leads),
-            "p_height": p_height,
-        }
-        for lead, line in zip(leads, above, strict=True):
-            heights = _heights(line, self.onset, self.offset, t_peak)
-            found.update({f"{what}_{lead}": height for what, height in zip(IN_EACH_LEAD, heights, strict=True)})
-        return found
-
     def edges(self) -> tuple[float, float, float, float]:
         """Onset of P, onset and offset of QRS, end of T, in samples of the representative beat."""
-        return self._p()[0], self.onset, self.offset, self._t(self.signal - self.level)[1]
+        return self.p()[0], self.onset, self.offset, self.t(self.signal - self.level)[1]
 
     def waves(self) -> "Waves":
         """The beat above its level before QRS, and where its waves lie."""
         above = self.signal - self.level
-        return Waves(above, self._p()[1], self.onset, self.offset, self._t(above)[0])
+        return Waves(above, self.p()[1], self.onset, self.offset, self.t(above)[0])
 
     def _qrs(self) -> tuple[int, int]:
         """Outward from the fastest point until voltages rest: 20 ms before QRS, 28 after; at most 140 ms each way."""
-        speed = _smoothed(_speed(self.signal), 0.006)
+        speed = smoothed(speed_of(self.signal), 0.006)
         near = slice(max(0, self.centre - 40), self.centre + 40)
         fastest = near.start + int(np.argmax(speed[near]))
         rest = float(np.percentile(speed, 20))
@@ -182,13 +140,13 @@ class _Beat:
             offset += 1
         return onset, offset
 
-    def _p(self) -> tuple[float, float, float]:
+    def p(self) -> tuple[float, float, float]:
         """Onset, peak and height (mV, vector magnitude) of the wave before QRS; NaN where none stands out."""
-        start = max(0, self.onset - _samples(0.36))
+        start = max(0, self.onset - samples_in(0.36))
         stretch = self.signal[:, start : max(start, self.onset - 4)]
-        if stretch.shape[1] < _samples(0.06):
+        if stretch.shape[1] < samples_in(0.06):
             return np.nan, np.nan, np.nan
-        wave = _smoothed(np.linalg.norm(stretch - self.level, axis=0), 0.016)
+        wave = smoothed(np.linalg.norm(stretch - self.level, axis=0), 0.016)
         peaks, about = find_peaks(wave, prominence=0.04)
         if not len(peaks):
             return np.nan, np.nan, np.nan
@@ -198,15 +156,15 @@ class _Beat:
         below = np.flatnonzero(wave[:peak] < foot + 0.12 * (wave[peak] - foot))
         return (start + float(below[-1]) if len(below) else np.nan), float(start + peak), float(wave[peak])
 
-    def _t(self, above: Floats) -> tuple[float, float]:
+    def t(self, above: Floats) -> tuple[float, float]:
         """Peak of T, and its end: where the tangent at its steepest descent meets the rest (Lepeschkin 1952)."""
-        start = self.offset + _samples(0.06)
-        wave = _smoothed(np.linalg.norm(above[:, start:], axis=0), 0.02) if start < above.shape[1] else np.zeros(0)
-        if len(wave) < _samples(0.08):
+        start = self.offset + samples_in(0.06)
+        wave = smoothed(np.linalg.norm(above[:, start:], axis=0), 0.02) if start < above.shape[1] else np.zeros(0)
+        if len(wave) < samples_in(0.08):
             return np.nan, np.nan
         peak = int(np.argmax(wave))
         after = wave[peak:]
-        if peak in (0, len(wave) - 1) or len(after) < _samples(0.03) or wave[peak] < 0.05:
+        if peak in (0, len(wave) - 1) or len(after) < samples_in(0.03) or wave[peak] < 0.05:
             return np.nan, np.nan
         fall = np.diff(after)
         steepest = int(np.argmin(fall))
@@ -222,7 +180,7 @@ def _representative(signal: Floats, peaks: NDArray[np.int64], before: int, after
         padded = np.pad(signal, ((0, 0), (before + 20, after + 20)), mode="edge")
         signal, whole = padded, peaks + before + 20
     first = np.median(_cut(signal, whole, before, after), axis=0)
-    aligned = np.array([peak + _shift(signal, int(peak), first, before) for peak in whole])
+    aligned = np.array([peak + shift_onto(signal, int(peak), first, before) for peak in whole])
     beats = _cut(signal, aligned, before, after)
     median = np.median(beats, axis=0)
     core = slice(max(0, before - 50), before + 50)
@@ -234,7 +192,7 @@ def _cut(signal: Floats, peaks: NDArray[np.int64], before: int, after: int) -> F
     return np.stack([signal[:, peak - before : peak + after] for peak in peaks])
 
 
-def _shift(signal: Floats, peak: int, beat: Floats, before: int, reach: int = 15) -> int:
+def shift_onto(signal: Floats, peak: int, beat: Floats, before: int, reach: int = 15) -> int:
     """How far a beat must be moved to lie best on the median beat, within 30 ms."""
     left, right = min(before, 50), 50
     pattern = beat[:, before - left : before + right]
@@ -243,35 +201,15 @@ def _shift(signal: Floats, peak: int, beat: Floats, before: int, reach: int = 15
     return int(np.argmax(np.einsum("lws,ls->w", windows, pattern))) - reach
 
 
-def _axis(complexes: Floats, leads: tuple[str, ...]) -> float:
-    """Frontal QRS axis from the net areas of I and aVF, the latter scaled as an augmented lead."""
-    if "I" not in leads or "aVF" not in leads:
-        return float("nan")
-    first, foot = (complexes[leads.index(lead)].sum() for lead in ("I", "aVF"))
-    return float(np.degrees(np.arctan2(foot * 2 / np.sqrt(3), first)))
-
-
-def _heights(line: Floats, onset: int, offset: int, t_peak: float) -> tuple[float, float, float, float, float]:
-    """Q, R, S, ST 40 ms after QRS, and T with its sign, in mV."""
-    qrs = line[onset : offset + 1]
-    top = int(np.argmax(qrs))
-    st = float(line[min(offset + _samples(0.04), len(line) - 1)])
-    t = np.nan
-    if not np.isnan(t_peak):
-        near = line[max(0, int(t_peak) - _samples(0.03)) : int(t_peak) + _samples(0.03)]
-        t = float(near[np.argmax(np.abs(near))])
-    return float(qrs[: top + 1].min()), float(qrs[top]), float(qrs[top:].min()), st, t
-
-
-def _speed(signal: Floats) -> Floats:
+def speed_of(signal: Floats) -> Floats:
     """How fast the voltages of all leads together move, mV a sample."""
     return np.asarray(np.linalg.norm(np.diff(signal, axis=1, append=signal[:, -1:]), axis=0))
 
 
-def _smoothed(line: Floats, seconds: float) -> Floats:
-    width = max(1, _samples(seconds) | 1)
+def smoothed(line: Floats, seconds: float) -> Floats:
+    width = max(1, samples_in(seconds) | 1)
     return np.convolve(np.pad(line, width // 2, mode="edge"), np.full(width, 1 / width), "valid")
 
 
-def _samples(seconds: float) -> int:
+def samples_in(seconds: float) -> int:
     return round(seconds * RATE)
