@@ -83,8 +83,10 @@ The first trains a model of the package by the recipe of its name in `src/ecgeno
 it is stopped. `ptbxl-teacher` learns from labels alone; `ptbxl-small` and `ptbxl-base` learn from it, which comes with the
 package, and from boosted trees on measured intervals (`ecgenough baseline intervals`), which are fitted on the spot, each
 patient answered by trees that were fitted on others. `ptbxl-calipers` is such trees, fitted on all: they know what these
-networks do not find ([searches.md](searches.md)). The second command puts a model into the package with its card and
-writes this page; `--twins` is a folder of PTB-XL with `records500`.
+networks do not find ([searches.md](searches.md)). When `ptbxl-small` and `ptbxl-base` were trained, the trees that taught them
+knew 69 measures; today's know 641, so the command teaches more than these two were taught. The second
+command puts a model into the package with its card and writes this page; `--twins` is a folder of PTB-XL with `records500`.
+
 With a GPU, `python -m benchmarks.ptbxl leaderboard ptbxl-teacher --data data/ptb-xl --out runs/board` trains five members,
 joins them and teaches one network by them. `python -m benchmarks.ptbxl confirm ptbxl-teacher --data data/ptb-xl --out runs/folds`
 asks of every choice of the recipe whether it holds with each of the folds 1-9 left out in turn.

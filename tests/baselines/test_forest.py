@@ -287,7 +287,7 @@ def test_it_is_built_by_its_fit_alone() -> None:
         networks.build("caliper_trees", leads=1, classes=1, lead_names="II", nodes=400)
 
 
-@pytest.mark.parametrize(("name", "number"), [("left", 200), ("right", 255), ("feature", 20_000), ("feature", -1)])
+@pytest.mark.parametrize(("name", "number"), [("right", 255), ("feature", 20_000), ("feature", -1)])
 def test_trees_that_lead_nowhere_are_refused(model: Model, tmp_path: Path, name: str, number: int) -> None:
     model.save(tmp_path)
     tensors = load_file(tmp_path / WEIGHTS)
@@ -299,6 +299,14 @@ def test_trees_that_lead_nowhere_are_refused(model: Model, tmp_path: Path, name:
     assert weights_digest(tmp_path) == card["weights_sha256"]
     with pytest.raises(EcgenoughError, match="name nodes or measurements that there are not"):
         Model.load(tmp_path)
+
+
+def test_trees_on_other_measurements_are_refused() -> None:
+    network = as_network([0.25], LEADS, 100, UNCHANGED)
+    state = network.state_dict()
+    network.load_state_dict(state)
+    with pytest.raises(ValueError, match="measurements of an earlier version"):
+        network.load_state_dict({**state, "feature": state["feature"].to(torch.uint8)})
 
 
 @pytest.mark.parametrize(
@@ -323,7 +331,7 @@ def test_trees_may_go_round_but_not_for_ever() -> None:
     network = as_network([0.25], LEADS, 100, UNCHANGED)
     assert isinstance(network, CaliperTrees)
     with torch.no_grad():
-        network.left[...], network.right[...] = 0, 0
+        network.right[...] = 0
     assert network.log_odds(torch.zeros(1, len(measures(LEADS)))).isfinite().all()
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from ecgenough.ecg import STANDARD_LEADS
-from ecgenough.signals.measurements import measure, measures
+from ecgenough.signals.measurements import RHYTHM, measure, measures, printed
 from ecgenough.simulation import Case, Simulated, simulate
 
 KINDS = ("", "CLBBB", "CRBBB", "1AVB", "STACH", "SBRAD", "LNGQT", "LVH")
@@ -99,6 +99,14 @@ def test_noise_alone_ends_in_numbers_or_missing_values() -> None:
     for _ in range(10):
         noise = rng.normal(0, 0.1, (12, 1000)).astype(np.float32)
         assert measure(noise, 100, STANDARD_LEADS).shape == (len(NAMES),)
+
+
+@pytest.mark.parametrize("samples", [100, 1000])
+def test_what_a_recorder_prints_is_what_is_measured(samples: int) -> None:
+    signal = simulate([Case()], rate=100, seed=1).signal[0][:, :samples]
+    np.testing.assert_equal(
+        list(printed(signal, 100, STANDARD_LEADS).values()), measure(signal, 100, STANDARD_LEADS)[: len(RHYTHM)]
+    )
 
 
 def test_other_leads_have_their_own_measures() -> None:

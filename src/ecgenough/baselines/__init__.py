@@ -22,7 +22,10 @@ Fit = Callable[[Store, str | None, NDArray[np.int64], int], Baseline]
 KNOWN: dict[str, tuple[str, Fit]] = {
     "prevalence": ("the training prevalence for everyone", Prevalence.fit),
     "demographics": ("logistic regression on age and sex", Demographics.fit),
-    "intervals": ("boosted trees on rhythm, intervals, the shape of each wave in each lead, and how beats vary", Intervals.fit),
+    "intervals": (
+        "boosted trees on rhythm, intervals, the shape of each wave in each lead, and how beats vary",
+        Intervals.fit,
+    ),
     "minirocket": ("ridge regression on MiniRocket's fixed convolutions (Dempster et al. 2021)", MiniRocket.fit),
 }
 NEED_SCIKIT_LEARN = ("demographics", "intervals")

@@ -56,10 +56,13 @@ def _nodes(tree: Any) -> np.ndarray[Any, Any]:
 
 def _put(network: CaliperTrees, place: tuple[int, int], tree: np.ndarray[Any, Any]) -> None:
     leaf, itself = tree["is_leaf"].astype(bool), np.arange(len(tree))
+    if (tree["left"] != itself + 1)[~leaf].any():
+        raise RuntimeError(
+            "this scikit-learn does not lay its trees out depth first: install another one, or mend `forest`"
+        )
     told = {
         "feature": np.where(leaf, 0, tree["feature_idx"]),
         "number": np.where(leaf, tree["value"], tree["num_threshold"]).clip(-LARGEST, LARGEST),
-        "left": np.where(leaf, itself, tree["left"]),
         "right": np.where(leaf, itself, tree["right"]),
         "missing_left": tree["missing_go_to_left"],
     }

@@ -26,7 +26,7 @@ UNUSED = {  # of a recipe, and why
     "schedule": "nothing is learned by gradients",
     "training.sampling": "every training record counts once",
 }
-FOREST = ("feature", "number", "left", "right", "missing_left")
+FOREST = ("feature", "number", "right", "missing_left")
 KINDS = {"feature": torch.int16, "number": torch.float32}  # the others need a byte
 
 
@@ -35,14 +35,14 @@ class CaliperTrees(Network):
 
     Input: [batch, leads, samples], voltages divided by `scale`, padding of zeros behind. Output: logits [batch, classes].
     Nothing is learned by gradients and none comes through: see `baselines.intervals`, which fits the trees.
-    Each node of a tree asks whether one measurement (`feature`) is at most `number`, and goes to the node `left` or
-    `right`; where it was not found, left if `missing_left`. A leaf goes to itself, and `number` is what it adds.
+    Each node of a tree asks whether one measurement (`feature`) is at most `number`, and goes left, to the node after it,
+    or to the node `right`; where it was not found, left if `missing_left`. A leaf has itself at its right, and `number` is
+    what it adds.
     """
 
     by_gradients = False
     feature: nn.Parameter  # each `[classes, trees, nodes]`
     number: nn.Parameter
-    left: nn.Parameter
     right: nn.Parameter
     missing_left: nn.Parameter
 
@@ -115,7 +115,8 @@ class CaliperTrees(Network):
         for _ in range(self.depth):
             seen = measured.gather(1, forest["feature"][at].long())
             left = torch.where(seen.isnan(), forest["missing_left"][at].bool(), seen <= forest["number"][at])
-            at = first + torch.where(left, forest["left"][at], forest["right"][at]).long()
+            here, right = at - first, forest["right"][at].long()
+            at = first + torch.where(left & (right != here), (here + 1).clamp(max=nodes - 1), right)
         said: Tensor = self.start + forest["number"][at].view(-1, classes, trees).sum(dim=-1)
         return said
 
@@ -123,11 +124,14 @@ class CaliperTrees(Network):
         return [self.head]
 
     def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """As PyTorch does. Raises ValueError for trees with nodes or measurements that are not there."""
+        """As PyTorch does. Raises ValueError for trees with nodes or measurements that are not there, or not so."""
+        feature = state_dict.get("feature")
+        if feature is not None and feature.dtype != KINDS["feature"]:  # of 69 measures, a byte told which
+            raise ValueError("its trees ask for the measurements of an earlier version; fit them again")
         loaded = super().load_state_dict(state_dict, strict, assign)
         nodes, known = self.number.shape[-1], len(measures(self.lead_names))
         unknown = int(self.feature.min()) < 0 or int(self.feature.max()) >= known
-        if unknown or max(int(self.left.max()), int(self.right.max())) >= nodes:
+        if unknown or int(self.right.max()) >= nodes:
             raise ValueError("its trees name nodes or measurements that there are not")
         return loaded
 

@@ -13,7 +13,7 @@ from ecgenough.prediction import Prediction
 from ecgenough.serving.beats import r_peaks
 from ecgenough.serving.explanation import Explanation
 from ecgenough.serving.explanation_files import numbers, shade
-from ecgenough.signals.measurements import RHYTHM, measure
+from ecgenough.signals.measurements import printed
 from ecgenough.signals.store import MICROVOLTS
 
 NOTICE = "Research software, not a medical device."
@@ -99,7 +99,6 @@ class EcgAnswer(BaseModel):
         """Whole microvolts, beats to 0.1 ms; measurements of a recording without readable beats are null."""
         rounded = (ecg.signal.astype("float64") * MICROVOLTS).round()
         counts = [[None if value != value else int(value) for value in lead] for lead in rounded.tolist()]
-        found = measure(ecg.signal, ecg.rate, ecg.leads)[: len(RHYTHM)]
         return cls(
             file=file,
             rate=ecg.rate,
@@ -108,7 +107,7 @@ class EcgAnswer(BaseModel):
             age=ecg.age,
             sex=ecg.sex,
             recorded=ecg.recorded.isoformat() if ecg.recorded else None,
-            measurements={name: _number(value) for name, value in zip(RHYTHM, found.tolist(), strict=True)},
+            measurements={name: _number(value) for name, value in printed(ecg.signal, ecg.rate, ecg.leads).items()},
             beats=[round(beat, 4) for beat in r_peaks(ecg)],
         )
 

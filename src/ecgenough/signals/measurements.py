@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,22 +98,35 @@ def measures(leads: tuple[str, ...]) -> tuple[str, ...]:
 def measure(ecg: NDArray[np.float32], rate: float, leads: tuple[str, ...]) -> Floats:
     """Measure an ECG in mV `[leads, samples]`; `[measures]`, NaN where something is not found."""
     found = dict.fromkeys(measures(leads), np.nan)
-    if ecg.shape[1] >= SHORTEST * rate:
-        signal = prepared(ecg, rate)
-        peaks = find_beats(signal)
-        if len(peaks) >= FEWEST_BEATS:
-            beat = _Measured(signal, Beat(signal, peaks), leads)
-            found.update(_rhythm(peaks))
-            found.update(beat.intervals())
-            found.update(beat.in_each_lead())
-            found.update(beat.vector())
-            found.update(beat.outline())
-            each = _EachBeat(beat, peaks)
-            found.update(each.varying())
-            found.update(each.between())
-            found.update(each.atrial())
-            found.update(_raw(ecg, rate, each.r - beat.before_r))
+    measured = _Measured.of(ecg, rate, leads)
+    if measured:
+        each = _EachBeat(measured)
+        parts = (
+            measured.in_each_lead(),
+            measured.vector(),
+            measured.outline(),
+            each.varying(),
+            each.between(),
+            each.atrial(),
+        )
+        for part in (
+            _rhythm(measured.peaks),
+            measured.intervals(),
+            *parts,
+            _raw(ecg, rate, each.r - measured.before_r),
+        ):
+            found.update(part)
     return np.array(list(found.values()))
+
+
+def printed(ecg: NDArray[np.float32], rate: float, leads: tuple[str, ...]) -> dict[str, float]:
+    """RHYTHM of an ECG in mV `[leads, samples]`, as `measure` has it, in half the time."""
+    found = dict.fromkeys(RHYTHM, np.nan)
+    measured = _Measured.of(ecg, rate, leads)
+    if measured:
+        told = _rhythm(measured.peaks) | measured.intervals()
+        found = {name: told[name] for name in RHYTHM}
+    return found
 
 
 def _rhythm(peaks: NDArray[np.int64]) -> dict[str, float]:
@@ -153,8 +166,18 @@ class _Measured:
     """The representative beat of a prepared signal `[leads, samples]`, above its level before QRS."""
 
     signal: Floats
+    peaks: NDArray[np.int64]
     beat: Beat
     leads: tuple[str, ...]
+
+    @classmethod
+    def of(cls, ecg: NDArray[np.float32], rate: float, leads: tuple[str, ...]) -> Self | None:
+        """None where there are fewer than three beats in at least 2 s."""
+        if ecg.shape[1] < SHORTEST * rate:
+            return None
+        signal = prepared(ecg, rate)
+        peaks = find_beats(signal)
+        return cls(signal, peaks, Beat(signal, peaks), leads) if len(peaks) >= FEWEST_BEATS else None
 
     @cached_property
     def above(self) -> Floats:
@@ -331,13 +354,13 @@ class _Measured:
 class _EachBeat:
     """The beats themselves beside the representative one."""
 
-    def __init__(self, measured: _Measured, peaks: NDArray[np.int64]) -> None:
+    def __init__(self, measured: _Measured) -> None:
         beat, signal = measured.beat, measured.signal
         self.measured, self.centre, self.length = measured, beat.centre, beat.signal.shape[1]
         self.margin = self.centre + self.length
         self.padded = np.pad(signal, ((0, 0), (self.margin, self.margin)), mode="edge")
-        moved = [shift_onto(self.padded, int(peak) + self.margin, beat.signal, self.centre) for peak in peaks]
-        self.r = peaks + np.array(moved)
+        moved = [shift_onto(self.padded, int(peak) + self.margin, beat.signal, self.centre) for peak in measured.peaks]
+        self.r = measured.peaks + np.array(moved)
         starts = self.r - self.centre
         self.inner = np.flatnonzero(
             (starts >= -5) & (starts + self.length <= signal.shape[1] + 5)
