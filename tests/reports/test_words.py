@@ -140,7 +140,7 @@ def test_a_baseline_is_asked_and_answers_as_one(three_folders: Sequence[Path], b
     assert words.question([baseline]) == "How well can acute pulmonary embolism be told without a network?"
     assert words.question([baseline, network]).startswith("Can a network read acute pulmonary embolism")
     assert "of 216 patients, the baseline “intervals” reaches an AUC" in words.answer(baseline)
-    assert words.mode_sentence(baseline).startswith("no network: boosted trees on rate, PR, QRS")
+    assert words.mode_sentence(baseline).startswith("no network: boosted trees on rhythm, intervals")
     assert dict(words.method_sentences(baseline))["Signal"] == "2 leads, 250 Hz, 8 s, no filter"
 
 
