@@ -301,6 +301,16 @@ def test_trees_that_lead_nowhere_are_refused(model: Model, tmp_path: Path, name:
         Model.load(tmp_path)
 
 
+def test_trees_that_are_not_laid_out_depth_first_are_refused() -> None:
+    draw = np.random.default_rng(0)
+    table = draw.normal(size=(400, len(measures(LEADS))))
+    fitted = boosted_trees(0).fit(table, table[:, 0] > 0)
+    nodes = fitted._predictors[0][0].nodes
+    nodes["left"][0], nodes["right"][0] = nodes["right"][0], nodes["left"][0]
+    with pytest.raises(RuntimeError, match="does not lay its trees out depth first"):
+        as_network([fitted], LEADS, 100, UNCHANGED)
+
+
 def test_trees_on_other_measurements_are_refused() -> None:
     network = as_network([0.25], LEADS, 100, UNCHANGED)
     state = network.state_dict()
