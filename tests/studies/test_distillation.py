@@ -131,6 +131,9 @@ def test_a_baseline_s_answers_come_from_other_patients(
     again = cross_fitted("demographics", store, "superdiagnostic", rows, seed=5)  # from the file beside the store
     assert len(fitted_on) == PARTS
     assert np.array_equal(answers, again)
+    monkeypatch.setattr(baselines, "edition", {"demographics": 99}.get)  # of a package that would answer otherwise
+    cross_fitted("demographics", store, "superdiagnostic", rows, seed=5)
+    assert len(fitted_on) == 2 * PARTS
     superclasses = store.task("superdiagnostic")
     opposite = replace(superclasses, labels=1 - superclasses.labels, likelihoods=None)
     relabelled = replace(store, tasks={"superdiagnostic": opposite})

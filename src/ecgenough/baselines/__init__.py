@@ -9,6 +9,7 @@ from ecgenough import networks
 from ecgenough.baselines.classifiers import check_installed
 from ecgenough.baselines.contract import Baseline
 from ecgenough.baselines.demographics import Demographics
+from ecgenough.baselines.intervals import EDITION as MEASUREMENTS
 from ecgenough.baselines.intervals import Intervals
 from ecgenough.baselines.minirocket import MiniRocket
 from ecgenough.baselines.prevalence import Prevalence
@@ -16,7 +17,7 @@ from ecgenough.errors import WrongRequest, nearest
 from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
 
-__all__ = ["Baseline", "check", "describe", "fit", "fitted_by", "names"]
+__all__ = ["Baseline", "check", "describe", "edition", "fit", "fitted_by", "names"]
 
 Fit = Callable[[Store, str | None, NDArray[np.int64], int], Baseline]
 KNOWN: dict[str, tuple[str, Fit]] = {
@@ -39,6 +40,12 @@ def names() -> tuple[str, ...]:
 def describe(name: str) -> str:
     """What the baseline is, in a few words. Raises WrongRequest with the nearest name."""
     return _known(name)[0]
+
+
+def edition(name: str) -> int:
+    """Counts up when the baseline comes to answer otherwise of the same records. Raises WrongRequest as `describe` does."""
+    _known(name)
+    return MEASUREMENTS if name == "intervals" else 1
 
 
 def fitted_by(recipe: Recipe) -> tuple[str, ...]:

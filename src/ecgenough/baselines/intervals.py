@@ -21,7 +21,7 @@ from ecgenough.signals.measurements import RHYTHM, measure, measures
 from ecgenough.signals.processes import worked
 from ecgenough.signals.store import MICROVOLTS, Store
 
-EDITION = 4  # of the measurements; another one is measured anew
+EDITION = 4  # of the measurements and the trees on them; of another one, records are measured and answered anew
 BLOCK = 64  # records
 ADVICE = "Close other programs, and run the same command again."
 

@@ -31,8 +31,8 @@ def cross_fitted(name: str, store: Store, task: str, rows: Rows, seed: int) -> A
     answered by one that was fitted on others, as in stacking (Wolpert 1992); patients of one waveform count as one. The
     answers are kept in a file beside the store. Raises WrongRequest for an unknown baseline, or fewer patients than parts.
     """
-    baselines.describe(name)
-    asked = (EDITION, task, seed, store.fingerprint, _told(store, task, rows), installed_version())
+    editions = (EDITION, baselines.edition(name), installed_version())
+    asked = (*editions, task, seed, store.fingerprint, _told(store, task, rows))
     key = hashlib.sha256(repr(asked).encode()).hexdigest()[:16]
     kept = store.path.parent / f"{store.path.name}.{name}-{key}.npz"
     answers = _read(kept)
