@@ -230,6 +230,11 @@ def test_records_that_cannot_be_measured_are_refused(
         ("loss.label_smoothing=0.1", "loss.label_smoothing"),
         ("optimizer.learning_rate=0.01", "optimizer.learning_rate"),
         ("schedule={kind: cosine}", "schedule.kind"),
+        ("training.epochs=5", "training.epochs"),
+        ("training.batch=64", "training.batch"),
+        ("training.clip=null", "training.clip"),
+        ("training.ema=0.99", "training.ema"),
+        ("training.patience=3", "training.patience"),
         ("training.sampling=class-balanced", "training.sampling"),
     ],
 )
@@ -242,6 +247,12 @@ def test_what_their_fit_does_not_do_is_refused(
     assert not list(tmp_path.iterdir())
     with pytest.raises(WrongRequest, match="is not for caliper_trees"):
         chosen_recipe("calipers", [change])  # before anything is prepared
+
+
+@pytest.mark.parametrize("name", ["calipers", "ptbxl-calipers"])
+def test_their_recipes_are_taken_and_so_is_what_is_always_so(name: str) -> None:
+    asked = ["training.epochs=20", "training.clip=1", "training.select=loss", "training.precision=float32"]
+    assert chosen_recipe(name, asked) == load_recipe(name, asked)
 
 
 def test_without_scikit_learn_nothing_is_begun(

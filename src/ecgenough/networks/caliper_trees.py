@@ -19,11 +19,17 @@ from ecgenough.signals.store import MICROVOLTS
 
 MOST_NODES = 255  # of a tree: their numbers are kept in a byte
 MOST_AT_ONCE = 4_000_000  # trees that are gone through together, of all classes and records
-UNUSED = {  # of a recipe, and why
+NO_GRADIENTS, AT_ONCE = "nothing is learned by gradients", "they are fitted at once to all training records"
+UNUSED = {  # of a recipe, and why; of training, select still judges a search and precision still decides what is answered
     "augmentation": "they are fitted to the recordings as they are",
     "loss": "their fit always minimises the cross-entropy",
-    "optimizer": "nothing is learned by gradients",
-    "schedule": "nothing is learned by gradients",
+    "optimizer": NO_GRADIENTS,
+    "schedule": NO_GRADIENTS,
+    "training.epochs": AT_ONCE,
+    "training.batch": AT_ONCE,
+    "training.clip": NO_GRADIENTS,
+    "training.ema": NO_GRADIENTS,
+    "training.patience": AT_ONCE,
     "training.sampling": "every training record counts once",
 }
 FOREST = ("feature", "number", "right", "missing_left")
