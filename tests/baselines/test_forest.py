@@ -186,6 +186,8 @@ def test_an_answer_that_rests_on_no_measurements_says_so(model: Model, ecg: Ecg,
     with TestClient(door) as client:
         sent = [("files", ("one.npz", (tmp_path / "one.npz").read_bytes()))]
         assert NONE_MEASURED in client.post("/v1/predict", files=sent).json()["records"][0]["notes"]
+        as_fhir = client.post("/v1/predict", files=sent, headers={"accept": "application/fhir+json"})
+        assert NONE_MEASURED in as_fhir.json()["conclusion"]
 
 
 @pytest.fixture

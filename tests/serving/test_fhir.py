@@ -3,6 +3,7 @@
 import csv
 import json
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import numpy as np
 import pytest
 from fhir.resources.R4B.bundle import Bundle
 from fhir.resources.R4B.diagnosticreport import DiagnosticReport
+from fhir.resources.R4B.observation import Observation
 
 from ecgenough.datasets import ptbxl
 from ecgenough.ecg import Ecg
 from ecgenough.prediction import Prediction
-from ecgenough.serving.fhir import bundle, diagnostic_report
+from ecgenough.serving.fhir import NOT_A_DEVICE, bundle, diagnostic_report
 from ecgenough.serving.snomed import PTB_XL, concept
 
 SAID = Prediction(
@@ -94,6 +96,17 @@ def test_who_and_when_are_told_where_the_recording_tells_them() -> None:
     assert made["effectiveDateTime"] == "2020-06-04"  # FHIR takes no time of day without its zone
     assert observations(made)[1]["effectiveDateTime"] == "2020-06-04"
     assert report(recorded=datetime(2020, 6, 4, 15, tzinfo=UTC))["effectiveDateTime"] == "2020-06-04T15:00:00+00:00"
+
+
+def test_what_makes_one_doubt_the_answer_is_a_note_of_each_observation_and_in_the_conclusion() -> None:
+    assert not any("note" in held for held in observations(report()))
+    doubts = ("Fewer than three beats were found.", "3 of its samples are absent.")
+    made = report(replace(SAID, notes=doubts))
+    for held in observations(made):
+        assert [note.text for note in Observation.model_validate(held).note] == list(doubts)
+    begun, _, rest = made["conclusion"].partition("(IMI). ")
+    assert begun.startswith("atrial fibrillation")
+    assert rest == "Fewer than three beats were found. 3 of its samples are absent. " + NOT_A_DEVICE
 
 
 def test_several_reports_are_a_collection() -> None:

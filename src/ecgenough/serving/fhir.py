@@ -1,7 +1,8 @@
 """What a model says, as a FHIR R4 DiagnosticReport: preliminary, and marked as asserted by artificial intelligence.
 
 Nothing is invented: a subject or a time that the recording does not tell is absent, a statement without a code of its own
-is text. Codes: LOINC 11524-6 (EKG study) and 8601-7 (EKG impression), HL7 v2-0074 EC (electrocardiac),
+is text. What makes one doubt an answer is in the `note` of each Observation; a DiagnosticReport has one only from R5 on, so its
+`conclusion` says it too. Codes: LOINC 11524-6 (EKG study) and 8601-7 (EKG impression), HL7 v2-0074 EC (electrocardiac),
 v3-ObservationInterpretation, v3-ObservationValue AIAST as in HL7's guide AI Transparency on FHIR, SNOMED CT as `snomed` says.
 """
 
@@ -41,7 +42,7 @@ def diagnostic_report(prediction: Prediction, ecg: Ecg, network: str, weights_sh
         "code": {"coding": [_coding(LOINC, "11524-6", "EKG study")]},
         **_who_and_when(ecg),
         "result": [{"reference": f"#{held['id']}"} for held in (impression, *statements)],
-        "conclusion": f"{impression['valueString']} {NOT_A_DEVICE}",
+        "conclusion": " ".join([impression["valueString"], *prediction.notes, NOT_A_DEVICE]),
     }
     if coded:
         report["conclusionCode"] = [{"coding": [_coding(SYSTEM, one.code, one.display)]} for one in coded]
@@ -61,7 +62,7 @@ def _statement(number: int, prediction: Prediction, ecg: Ecg) -> Resource:
         code = {"coding": [_coding(SYSTEM, found.code, found.display)], **code}
     meaning = ("POS", "Positive") if called else ("NEG", "Negative")
     return {
-        **_observation(f"statement-{number + 1}", code, ecg),
+        **_observation(f"statement-{number + 1}", code, prediction, ecg),
         "valueQuantity": _share(prediction.probabilities[number]),
         "interpretation": [{"coding": [_coding(f"{TERMINOLOGY}/v3-ObservationInterpretation", *meaning)]}],
         "component": [
@@ -73,13 +74,13 @@ def _statement(number: int, prediction: Prediction, ecg: Ecg) -> Resource:
 def _impression(prediction: Prediction, ecg: Ecg) -> Resource:
     said = ", ".join(f"{title} ({label})" for label, title in _called(prediction))
     return {
-        **_observation("impression", {"coding": [_coding(LOINC, "8601-7", "EKG impression")]}, ecg),
+        **_observation("impression", {"coding": [_coding(LOINC, "8601-7", "EKG impression")]}, prediction, ecg),
         "valueString": f"{said}." if said else "No statement of this model reaches its threshold.",
     }
 
 
-def _observation(name: str, code: Resource, ecg: Ecg) -> Resource:
-    return {
+def _observation(name: str, code: Resource, prediction: Prediction, ecg: Ecg) -> Resource:
+    observation = {
         "resourceType": "Observation",
         "id": name,
         "status": "preliminary",
@@ -87,6 +88,9 @@ def _observation(name: str, code: Resource, ecg: Ecg) -> Resource:
         **_who_and_when(ecg),
         "device": {"reference": f"#{_MODEL}"},
     }
+    if prediction.notes:  # on each: whoever files Observations apart from their report must not lose them
+        observation["note"] = [{"text": note} for note in prediction.notes]
+    return observation
 
 
 def _device(network: str, weights_sha256: str) -> Resource:
