@@ -54,7 +54,7 @@ def test_the_table_has_a_row_a_cell(done: Path) -> None:
         assert bool(row["parameters"]) == bool(row["operations"]) == (row["kind"] == "network")
 
 
-def test_without_scikit_learn_a_study_of_trees_is_not_begun(
+def test_without_scikit_learn_a_study_that_needs_it_is_not_begun(
     settings: dict[str, Any], tmp_path: Path, run_here: RunHere, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "sklearn.ensemble", None)
@@ -64,6 +64,10 @@ def test_without_scikit_learn_a_study_of_trees_is_not_begun(
     taught = settings["networks"]["tiny"] | {"set": {"distillation": {"teachers": [], "baselines": ["intervals"]}}}
     with pytest.raises(WrongRequest, match=r"needs the package sklearn"):
         run_here(Study.of(settings | {"networks": {"taught": taught}, "baselines": []}), tmp_path / "taught")
+    with pytest.raises(
+        WrongRequest, match=r"a fit of demographics, intervals or caliper_trees needs the package sklearn"
+    ):
+        run_here(Study.of(settings), tmp_path / "sober")
     assert not list(tmp_path.iterdir())
 
 

@@ -23,7 +23,7 @@ from ecgenough.studies.cell_runs import ELSEWHERE, Outcome, Place, is_done
 from ecgenough.studies.engines import Engine, Work
 from ecgenough.studies.leaks import doubled_records, refuse_known_records, refuse_shared_waveforms
 from ecgenough.studies.listings import prepared
-from ecgenough.studies.plan import NETWORK, Plan, Pretraining, described, plan_study
+from ecgenough.studies.plan import BASELINE, NETWORK, Plan, Pretraining, described, plan_study
 from ecgenough.studies.study import Study
 
 STUDY, NOTES, DATA, STORES = "study.yaml", "notes.txt", "data", "stores"
@@ -94,10 +94,14 @@ def _on_gpu(device: str) -> bool:
 
 
 def _check_fits(plan: Plan, out: Path) -> None:
-    """Raise WrongRequest where cells that are to come fit trees, and scikit-learn is not installed."""
-    recipes = [source.recipe for source in plan.pretrainings]
-    recipes += [cell.recipe for cell in plan.cells if cell.kind == NETWORK and not is_done(cell, out)]
-    for baseline in {name for recipe in recipes for name in baselines.fitted_by(recipe)}:
+    """Raise WrongRequest where cells that are to come fit what needs scikit-learn, and it is not installed."""
+    to_come = [cell for cell in plan.cells if not is_done(cell, out)]
+    recipes = [
+        *(source.recipe for source in plan.pretrainings),
+        *(cell.recipe for cell in to_come if cell.kind == NETWORK),
+    ]
+    taught = {name for recipe in recipes for name in baselines.fitted_by(recipe)}
+    for baseline in taught.union(cell.arm for cell in to_come if cell.kind == BASELINE):
         baselines.check(baseline)
 
 
