@@ -1,10 +1,12 @@
 """Beats are found where the simulator planted them."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ecgenough.signals.delineation import RATE, find_beats, prepared
+from ecgenough.signals.delineation import RATE, Beat, find_beats, prepared, wave_edges
 from ecgenough.simulation import Case, Simulated, simulate, simulator
 
 
@@ -91,3 +93,25 @@ def test_every_beat_is_found_once() -> None:
     nearest = np.abs(beats[:, None] - inside).min(axis=0)
     assert nearest.max() < 0.06
     assert len(beats) <= len(planted)
+
+
+def test_a_t_wave_on_which_the_recording_is_held_has_no_end() -> None:
+    made = simulate([Case(record=1, patient=1)], rate=500, seed=3, noise=False)
+    signal = made.signal[0].astype(np.float64)
+    beat = Beat(signal, find_beats(signal))
+    held = np.zeros_like(beat.signal)
+    held[:, beat.offset + 60 :] = np.minimum(np.arange(held.shape[1] - beat.offset - 60) / 50, 1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        peak, end = beat.t(held)
+    assert peak > beat.offset + 60
+    assert np.isnan(end)
+
+
+def test_where_samples_are_lost_nothing_is_found_and_nothing_warned_of() -> None:
+    signal = simulate([Case(record=1, patient=1)], rate=500, seed=3).signal[0].copy()
+    signal[4, 2000] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(find_beats(prepared(signal, 500))) == 0
+        assert wave_edges(signal, 500) is None

@@ -13,6 +13,7 @@ from ecgenough.prediction import Prediction
 from ecgenough.serving.beats import r_peaks
 from ecgenough.serving.explanation import Explanation
 from ecgenough.serving.explanation_files import numbers, shade
+from ecgenough.signals.conditioning import readable
 from ecgenough.signals.measurements import printed
 from ecgenough.signals.store import MICROVOLTS
 
@@ -90,13 +91,18 @@ class EcgAnswer(BaseModel):
     sex: str | None
     recorded: str | None
     measurements: dict[str, float | None] = Field(
-        description="Computed: rate (bpm), share of odd beats, intervals (ms), axis (degrees), height of P (mV)."
+        description="Computed: rate (bpm), spread of RR (ms), share of odd beats, intervals (ms), axis (degrees), height of P "
+        "in all leads together, the length of their vector (mV)."
     )
     beats: list[float] = Field(description="Computed: R peaks, in seconds.")
 
     @classmethod
     def of(cls, file: str, ecg: Ecg) -> "EcgAnswer":
-        """Whole microvolts, beats to 0.1 ms; measurements of a recording without readable beats are null."""
+        """Whole microvolts, beats to 0.1 ms; measurements of a recording without readable beats are null.
+
+        What was lost is bridged before it is measured, as for a model; a lead that lacks more than half is not measured.
+        """
+        read = readable(ecg)
         rounded = (ecg.signal.astype("float64") * MICROVOLTS).round()
         counts = [[None if value != value else int(value) for value in lead] for lead in rounded.tolist()]
         return cls(
@@ -107,8 +113,8 @@ class EcgAnswer(BaseModel):
             age=ecg.age,
             sex=ecg.sex,
             recorded=ecg.recorded.isoformat() if ecg.recorded else None,
-            measurements={name: _number(value) for name, value in printed(ecg.signal, ecg.rate, ecg.leads).items()},
-            beats=[round(beat, 4) for beat in r_peaks(ecg)],
+            measurements={name: _number(value) for name, value in printed(read.signal, read.rate, read.leads).items()},
+            beats=[round(beat, 4) for beat in r_peaks(read)],
         )
 
 

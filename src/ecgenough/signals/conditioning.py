@@ -4,7 +4,7 @@ In this order, so that padding never reaches a filter. A filter whose upper edge
 runs before the resampling instead, at the recording's own rate.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import lru_cache
 from math import ceil
@@ -87,6 +87,16 @@ def usable(ecg: Ecg, settings: Signal) -> Usable:
             f"the recording is flat: no lead varies by {FLAT * 1000:g} µV in {shown / ecg.rate:.3g} s{doubt}."
         )
     return Usable(signal, ecg.rate, int(np.count_nonzero(lost[:, :shown])))
+
+
+def readable(ecg: Ecg) -> Ecg:
+    """The leads of a recording of which no more than half is lost, their gaps bridged: what calipers can read."""
+    lost = ~(np.abs(ecg.signal) < IMPOSSIBLE)
+    if not lost.any():
+        return ecg
+    kept = lost.mean(axis=1) <= MOST_LOST
+    leads = tuple(lead for lead, enough in zip(ecg.leads, kept, strict=True) if enough)
+    return replace(ecg, signal=bridged(ecg.signal[kept], lost[kept]), leads=leads)
 
 
 def condition_batch(signals: NDArray[np.float32], rate: float, settings: Signal) -> Conditioned:

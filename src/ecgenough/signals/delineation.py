@@ -79,9 +79,11 @@ def find_beats(signal: Floats) -> NDArray[np.int64]:
     They are at least 200 ms apart, and each is 35% of the way from rest, the slowest fifth of the signal, to the usual
     QRS complex, the fastest of each 2 s in the median. Noise moves at rest, too: counted from 0 it would be beats. Of 2 s
     without any beat, a pause, the fastest is noise and says nothing of beats. After a wide QRS complex, a paced one or a
-    bundle branch block's, the T wave comes that far as well.
+    bundle branch block's, the T wave comes that far as well. None are found where a sample is lost: bridge gaps before.
     """
     speed = smoothed(speed_of(sosfiltfilt(MUSCLE, signal, axis=1)), 0.08)
+    if not np.isfinite(speed).all():
+        return np.zeros(0, dtype=np.int64)
     pieces = np.array_split(speed, max(1, round(len(speed) / (SHORTEST * RATE))))
     fastest = np.array([piece.max() for piece in pieces])
     rest, usual = np.percentile(speed, 20), np.median(fastest[fastest >= PAUSE * fastest.max()])
@@ -168,6 +170,8 @@ class Beat:
             return np.nan, np.nan
         fall = np.diff(after)
         steepest = int(np.argmin(fall))
+        if fall[steepest] >= 0:  # it never falls: the recording ends on the wave, or is held there
+            return float(start + peak), np.nan
         rest = float(after.min())
         end = steepest + (after[steepest] - rest) / -fall[steepest]
         return float(start + peak), float(start + peak + end)
