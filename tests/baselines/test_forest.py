@@ -190,6 +190,18 @@ def test_an_answer_that_rests_on_no_measurements_says_so(model: Model, ecg: Ecg,
         assert NONE_MEASURED in as_fhir.json()["conclusion"]
 
 
+def test_beats_in_too_short_a_piece_before_silence_are_measured_by_nobody(model: Model) -> None:
+    """What trails in every lead is taken for padding: 1.9 s of three beats are too short, whatever lies behind them."""
+    counts = np.zeros((12, 1000), dtype=np.int16)
+    counts[1, [30, 90, 150, 189]] = 1500
+    volts = torch.from_numpy(counts / np.float32(1000)).unsqueeze(0)
+    network = model.network
+    assert isinstance(network, CaliperTrees)
+    missing = network.log_odds(torch.full((1, len(measures(network.lead_names))), float("nan")))
+    assert torch.equal(network.features(volts / network.scale[:, None]).squeeze(-1), missing)
+    assert network.doubts([counts]) == (NONE_MEASURED,)
+
+
 @pytest.fixture
 def chest(stores: dict[str, Store], monkeypatch: pytest.MonkeyPatch) -> Store:
     """A store in whose records no axis is found, as in those of chest leads alone."""

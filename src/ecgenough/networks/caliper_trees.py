@@ -170,7 +170,8 @@ def _unheard(recipe: Recipe) -> dict[str, str]:
 
 
 def _can_be_measured(counts: NDArray[np.int16], rate: float) -> bool:
-    """Whether `measure` finds anything in counts of 1 µV `[leads, samples]`."""
+    """Whether `measure` finds anything in counts of 1 µV `[leads, samples]`, measured as `features` does."""
+    counts = _without_padding(counts)
     if counts.shape[1] < SHORTEST * rate:
         return False
     return len(find_beats(prepared(counts.astype(np.float32) / MICROVOLTS, rate))) >= FEWEST_BEATS
