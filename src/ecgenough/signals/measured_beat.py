@@ -49,7 +49,9 @@ class MeasuredBeat:
 
     @classmethod
     def of(cls, ecg: NDArray[np.float32], rate: float, leads: tuple[str, ...]) -> Self | None:
-        """None where there are fewer than three beats in at least 2 s."""
+        """None where there are fewer than three beats in at least 2 s. Raises ValueError for other than one name a lead."""
+        if len(ecg) != len(leads):
+            raise ValueError(f"an ECG of {len(ecg)} leads with {len(leads)} lead names: {', '.join(leads)}")
         if ecg.shape[1] < SHORTEST * rate:
             return None
         signal = prepared(ecg, rate)

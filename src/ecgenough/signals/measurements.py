@@ -20,9 +20,19 @@ RAW = ("spike", "spike_most", "spike_share", "sharpest", "muscle", "wander", "ra
 
 
 def measures(leads: tuple[str, ...]) -> tuple[str, ...]:
-    """The names of what `measure` gives: times in ms, rate in beats a minute, axes in degrees, heights in mV.
+    """The names of what `measure` gives: times in ms, rate in beats a minute, axes in degrees, heights in mV. But for:
 
-    `_share`, `_slope` and `r_s` are ratios; `rr_` but for its median, in seconds, are relative to the median.
+    - `rr_median` in s; `rr_least`, `_most`, `_iqr`, `_cv`, `_gap`, `_step`, `_step_median`, `odd_before` and `odd_after`
+      relative to it; `rr_early`, `_late`, `_step_long` and `_turns`, shares; `rr_echo`, correlations.
+    - `p_height`, `qrs_height` and `qrs_speed` (mV in 2 ms): lengths of the vector of all leads. `odd_size` is relative to it.
+    - `qrs_area` and `qrs_size` in mV ms; `st_slope` in mV, from J to 80 ms after it; `residue_peak` in Hz.
+    - `spike`, `sharpest` and `muscle`: second differences of the samples in mV, which depend on the sampling rate.
+    - `_share`, `upstroke`, `qrs_start`, `qrs_end`, `r_s`, `unlike`, `residue_tuned` and `_slow`: ratios; `qrs_t` a cosine,
+      `likeness` a correlation.
+    - `beats`, `rr_early_late`, `turns`, `waves_between`: counts; `transition`: the place of a chest lead, from 0.
+
+    `s_time` is that of the lowest point of QRS, which may be Q; `r_prime` the rise from S to the highest point after it, be
+    it no more than the end of S.
     """
     return (
         *RHYTHM,
@@ -39,7 +49,10 @@ def measures(leads: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def measure(ecg: NDArray[np.float32], rate: float, leads: tuple[str, ...]) -> Floats:
-    """Measure an ECG in mV `[leads, samples]`; `[measures]`, NaN where something is not found."""
+    """Measure an ECG in mV `[leads, samples]`; `[measures]`, NaN where something is not found.
+
+    Nothing is found where a sample is lost (NaN): bridge gaps before. Raises ValueError for other than one name a lead.
+    """
     found = dict.fromkeys(measures(leads), np.nan)
     measured = MeasuredBeat.of(ecg, rate, leads)
     if measured:
