@@ -3,6 +3,7 @@
 import itertools
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from ecgenough.signals import batches as module
 from ecgenough.signals.batches import Batch, Batches, sampled, training_parts
 from ecgenough.signals.crops import evaluation_crops
 from ecgenough.signals.normalisation import Normaliser, fit_normaliser
+from ecgenough.signals.placement import fits
 from ecgenough.signals.store import Store
 
 CPU = torch.device("cpu")
@@ -236,6 +238,29 @@ def test_signals_held_on_the_device_give_the_same_batches(
     assert same(list(held.evaluation(10)), list(streamed.evaluation(10)))
     assert "held on cpu" in held.placement
     assert str(uneven.path) in streamed.placement
+
+
+@pytest.mark.parametrize(("allocated", "held"), [(0, True), (2_000, True), (2_001, False)])
+def test_signals_live_on_a_gpu_within_half_of_what_is_free_there(
+    store: Store, allocated: int, held: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What PyTorch keeps there without using it, such as a teacher's signals that are done with, is free for us."""
+    asked: set[object] = set()
+    size = len(store.records) * store.signals[0].nbytes
+
+    def answering(number: object) -> Callable[[object], object]:
+        def answer(device: object) -> object:
+            asked.add(device)
+            return number
+
+        return answer
+
+    monkeypatch.setattr(torch.cuda, "mem_get_info", answering((size, 10 * size)))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", answering(size + 2_000))
+    monkeypatch.setattr(torch.cuda, "memory_allocated", answering(allocated))
+    second = torch.device("cuda", 1)
+    assert fits(store, np.arange(len(store.records)), second) is held
+    assert asked == {second}
 
 
 def test_evaluation_gives_rows_in_order_the_centre_and_hard_labels(store: Store) -> None:

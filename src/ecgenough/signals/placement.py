@@ -92,6 +92,8 @@ def fits(store: Store, rows: Rows, device: torch.device) -> bool:
     if device.type != "cuda":
         return False
     free, _ = torch.cuda.mem_get_info(device)
+    # What PyTorch keeps of a teacher's or an earlier training's, the driver does not call free, but we have it.
+    free += torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
     return len(rows) * _record_bytes(store) <= free / 2
 
 
