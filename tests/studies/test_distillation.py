@@ -204,6 +204,45 @@ def test_of_two_processes_the_first_fits_and_the_other_reads(
     assert (tmp_path / "run" / "model" / "model.json").is_file()
 
 
+PATIENT = """
+import os, sys, time
+from datetime import timedelta
+from pathlib import Path
+from torch.distributed import distributed_c10d
+from ecgenough.recipe import load_recipe
+from ecgenough.signals.store import Store
+from ecgenough.studies import runs
+
+store, out = map(Path, sys.argv[1:])
+opened = runs.open_fabric
+
+def impatient(*asked):
+    fabric = opened(*asked)
+    distributed_c10d._set_pg_timeout(timedelta(seconds=2))  # which is half an hour otherwise
+    return fabric
+
+def carry_out_trees(run, watchers):
+    time.sleep(6)
+    out.write_text(os.environ["RANK"])
+
+runs.open_fabric, runs.carry_out_trees = impatient, carry_out_trees
+runs.train(Store.open(store), load_recipe("calipers"), out.with_name("run"), "cpu")
+assert out.read_text() == "0"
+"""
+
+
+def test_of_two_processes_the_other_waits_for_trees_as_long_as_they_take(
+    stores: dict[str, Store], tmp_path: Path
+) -> None:
+    """By torchrun over gloo; a barrier ended the run where they took longer than a collective may."""
+    script = tmp_path / "patient.py"
+    script.write_text(PATIENT)
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    command = [*launcher, str(script), str(stores["superclasses"].path), str(tmp_path / "told")]
+    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 SHARED = """
 import os, sys
 from pathlib import Path

@@ -49,7 +49,8 @@ LOOKED_AT = 32  # records that a source must answer before it is carried over
 def train(store: Store, recipe: Recipe, out: Path, device: str = "auto", watchers: Sequence[Watcher] = ()) -> Path:
     """Train a fresh network on the store's training folds, choose on its validation folds, write the run to `out`.
 
-    An interrupted run goes on from its checkpoint; a finished one of the same recipe and data is left as it is.
+    An interrupted run goes on from its checkpoint; a finished one of the same recipe and data is left as it is. Under
+    torchrun the first process writes, and the others do not wait for it in the end.
     Raises WrongRequest where `out` holds another run or the task's folds are empty.
 
     >>> recipe = ecgenough.load_recipe("fast", ["network.options.width=4", "training.epochs=1"])
@@ -71,9 +72,9 @@ def train(store: Store, recipe: Recipe, out: Path, device: str = "auto", watcher
     normaliser = fit_normaliser(recipe.normalisation, store, division.rows["train"])
     run = Run(store, recipe, out, fabric, division, normaliser, teachers=_teachers(recipe, store, division))
     if recipe.network.name in networks.FITTED:
-        if fabric.is_global_zero:
-            carry_out_trees(run, watchers)
-        fabric.barrier()
+        with fabric.rank_zero_first():  # they take what time they take; a barrier ends the run after half an hour
+            if fabric.is_global_zero:
+                carry_out_trees(run, watchers)
         return out
     torch.manual_seed(recipe.seed)
     network = networks.build(
