@@ -4,7 +4,9 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,7 @@ from torch import nn
 from ecgenough.errors import EcgenoughError, WrongRequest
 from ecgenough.learning.step import Average
 from ecgenough.learning.training import open_fabric
+from ecgenough.learning.watching import Beginning
 from ecgenough.recipe import Recipe
 from ecgenough.signals.store import Store
 from ecgenough.studies import runs
@@ -102,3 +105,81 @@ def test_two_processes_train_as_one_does(stores: dict[str, Store], tmp_path: Pat
     np.testing.assert_allclose(one["train_loss"], two["train_loss"], rtol=1e-3)
     np.testing.assert_allclose(one["validation_macro_auc"], two["validation_macro_auc"], atol=0.01)
     assert all(math.isfinite(value) for value in two["train_loss"])
+
+
+APART = """
+import os, sys
+from pathlib import Path
+import torch
+from ecgenough.errors import WrongRequest
+from ecgenough.learning import training
+from ecgenough.recipe import Recipe
+from ecgenough.signals.store import Store
+from ecgenough.studies import runs
+
+rank = int(os.environ["RANK"])
+store, recipe, out, told = (Path(place.replace("RANK", str(rank))) for place in sys.argv[1:])
+of_first, of_second = iter((0.5, 0.6, 0.7, 0.8)), iter((0.8, 0.7, 0.6, 0.5))
+
+def figures(self, module):
+    figure = next((of_first, of_second)[rank])
+    with told.open("a") as file:
+        print(figure, torch.initial_seed(), file=file)
+    return {"validation_loss": 1.0, "validation_macro_auc": figure, "validation_macro_average_precision": figure}
+
+training.Supervised.figures = figures
+try:
+    runs.train(Store.open(store), Recipe.from_yaml(recipe.read_text(), "recipe"), out, "cpu")
+except WrongRequest as error:
+    told.write_text(str(error))
+"""
+
+
+def two_processes(store: Store, recipe: Recipe, folder: Path, out: str) -> list[str]:
+    """What each tells that trains by torchrun over gloo, into `out`, where RANK is its number."""
+    (folder / "script.py").write_text(APART)
+    (folder / "recipe.yaml").write_text(recipe.to_yaml())
+    launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+    places = [folder / "script.py", store.path, folder / "recipe.yaml", folder / out, folder / "told-RANK"]
+    threads = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run([*launcher, *map(str, places)], env=threads, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return [(folder / f"told-{rank}").read_text() for rank in (0, 1)]
+
+
+def test_two_processes_end_together_by_the_first_one_s_figures_and_drop_out_each_its_own(
+    stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    """Each has its own statistics of batch norm: one whose figures fell was out of patience, and the other waited."""
+    recipe = tiny.with_changes(["training.patience=1", "training.epochs=3"])
+    told = two_processes(stores["superclasses"], recipe, tmp_path, "out")
+    seen = [[line.split() for line in lines.splitlines()] for lines in told]
+    assert [[float(figure) for figure, _ in of] for of in seen] == [[0.5, 0.6, 0.7], [0.8, 0.7, 0.6]]
+    assert len({seed for of in seen for _, seed in of}) == 6
+
+
+class Stopped(Exception):
+    """Raised after an epoch."""
+
+
+class Stopping:
+    """A watcher that ends a training after its first epoch."""
+
+    def begin(self, beginning: Beginning) -> None: ...
+
+    def epoch(self, figures: Mapping[str, float]) -> None:  # noqa: ARG002
+        raise Stopped
+
+    def end(self, metrics: Mapping[str, Any]) -> None: ...
+
+    def broken_off(self, reason: str) -> None: ...
+
+
+def test_two_processes_of_which_one_sees_no_checkpoint_are_both_refused(
+    stores: dict[str, Store], tiny: Recipe, tmp_path: Path
+) -> None:
+    """On two machines without a disk in common the second began anew, with an optimiser that knew nothing."""
+    with pytest.raises(Stopped):
+        runs.train(stores["superclasses"], tiny, tmp_path / "out-0", "cpu", [Stopping()])
+    told = two_processes(stores["superclasses"], tiny, tmp_path, "out-RANK")
+    assert all("have not the same records, recipe or checkpoint" in sentence for sentence in told)

@@ -138,7 +138,8 @@ def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric, watche
 
     Writes `log.csv` and, after each epoch, `checkpoint.pt` to `folder`; where a checkpoint of the same recipe and
     data is found there, goes on from it to the result an unbroken run would have had. The watchers hear of every epoch.
-    Raises EcgenoughError when the loss stops being a number, and whatever a watcher raises.
+    Raises EcgenoughError when the loss stops being a number, WrongRequest where several processes are not about to do
+    the same, and whatever a watcher raises.
     """
     training, module = recipe.training, learner.module
     optimizer: Any = fabric.setup_optimizers(build_optimizer(learner, recipe.optimizer, can_record(fabric)))
@@ -152,17 +153,20 @@ def learn(learner: Learner, recipe: Recipe, folder: Path, fabric: Fabric, watche
         average.module.load_state_dict(checkpoint["average"])
         restore_optimizer(optimizer, checkpoint["optimizer"])
         say(f"going on after epoch {progress.epoch} of {training.epochs} from {folder / CHECKPOINT}")
+    _check_alike(f"{recipe.fingerprint()}-{learner.identity}-{learner.labels}-{progress.epoch}", fabric)
     watchers = watchers if fabric.is_global_zero else ()
     _tell(watchers, progress.log)
     step: Step | None = None
     while progress.epoch < training.epochs and not _out_of_patience(progress, training.patience):
-        torch.manual_seed(recipe.seed * 1_000_003 + progress.epoch + 1)
+        # Dropout of another process's records is another one.
+        torch.manual_seed(recipe.seed * 1_000_003 + progress.epoch + 1 + fabric.global_rank * 1_000_000_007)
         if learner.begin_epoch(progress.epoch, training.epochs) or step is None:
             step = Step(learner, fabric.setup_module(module), optimizer, average, recipe, fabric)
         started = time.monotonic()
         row = train_epoch(step, progress)
         seconds = time.monotonic() - started
-        figures = learner.figures(average.module)
+        # The first process's, whose statistics of batch norm are kept: all decide alike by them when to end.
+        figures = fabric.broadcast(learner.figures(average.module))
         progress.log.append({**row, **figures, "ecgs_per_second": learner.records / seconds, "seconds": seconds})
         progress.epoch += 1
         if _better(progress, figures, training.select):
@@ -216,6 +220,16 @@ def log_text(log: list[Row]) -> str:
     """The log of all epochs as CSV, without the columns that the training has no figures for."""
     columns = [column for column in LOG_COLUMNS if column in log[0]]
     return csv_text(columns, ([f"{row[column]:.6g}" for column in columns] for row in log))
+
+
+def _check_alike(what: str, fabric: Fabric) -> None:
+    """Raise WrongRequest in every process where `what` they are about to do differs: some would wait for others for good."""
+    own = torch.tensor(int(hashlib.sha256(what.encode()).hexdigest()[:15], 16), device=fabric.device)
+    if bool((cast(Tensor, fabric.all_gather(own)) != own).any()):
+        raise WrongRequest(
+            "the processes that should train together have not the same records, recipe or checkpoint. Give all of them the "
+            "same --store and --out, on a disk that every machine sees, or copies of these."
+        )
 
 
 def _tell(watchers: Sequence[Watcher], rows: Sequence[Row]) -> None:
