@@ -115,3 +115,15 @@ def test_where_samples_are_lost_nothing_is_found_and_nothing_warned_of() -> None
         warnings.simplefilter("error")
         assert len(find_beats(prepared(signal, 500))) == 0
         assert wave_edges(signal, 500) is None
+
+
+@pytest.mark.parametrize("rate", [97.3, 257.0, 499.9, 999.5])
+def test_at_an_odd_rate_the_last_beat_of_two_minutes_lies_where_it_was_planted(rate: float) -> None:
+    """At 999.5 Hz, taken for 1,000, it would be found 60 ms too early."""
+    seconds, planted = np.arange(round(120 * rate)) / rate, np.arange(0.6, 120, 0.8)
+    line = np.exp(-(((np.mod(seconds - 0.6 + 0.4, 0.8) - 0.4) / 0.015) ** 2) / 2)
+    found = wave_edges(np.outer([1, 0.5], line).astype(np.float32), rate)
+    assert found is not None
+    apart = found.r[-1] - planted[np.abs(planted - found.r[-1]).argmin()]
+    first = found.r[1] - planted[1]
+    assert apart == pytest.approx(first, abs=0.005)

@@ -16,6 +16,7 @@ Floats = NDArray[np.float64]
 
 RATE = 500  # Hz; slower signals are interpolated, so that edges lie between samples
 SHORTEST = 2.0  # seconds of signal that can be measured
+LARGEST_DENOMINATOR = 20_000  # of RATE over the signal's rate, as `conditioning` resamples
 FEWEST_BEATS = 3  # without which there is no representative one
 WANDER = butter(2, 0.5, "highpass", fs=RATE, output="sos")  # below: breathing and electrodes
 MUSCLE = butter(2, 20, fs=RATE, output="sos")  # above: muscles and mains, which move faster than QRS and are smaller
@@ -102,7 +103,7 @@ def _without_t_waves(peaks: NDArray[np.int64], speed: Floats) -> NDArray[np.int6
 
 def prepared(ecg: NDArray[np.float32], rate: float) -> Floats:
     """mV `[leads, samples]` at RATE without wander: what beats are found in."""
-    ratio = Fraction(RATE / rate).limit_denominator(1000)
+    ratio = Fraction(RATE / rate).limit_denominator(LARGEST_DENOMINATOR)
     centred = ecg.astype(np.float64) - np.median(ecg, axis=1, keepdims=True)
     signal = resample_poly(centred, ratio.numerator, ratio.denominator, axis=1)
     return np.asarray(sosfiltfilt(WANDER, signal, axis=1))
