@@ -2,8 +2,8 @@
 
 import csv
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -57,7 +57,7 @@ class MadeStudy:
     repeats: int = 1
     seeds: tuple[int, ...] = (0, 1)
     seed_sd: float = 0.05
-    deciding: tuple[int, ...] = ()  # validation positives of each class, where cells state them
+    deciding: Mapping[str, Sequence[object]] = field(default_factory=dict)  # what cells state of who decided
     own_noise: float = 0.6  # of each training, beside what all arms find hard in a patient
     records_a_patient: int = 1
     target: str = "own.csv"
@@ -159,8 +159,7 @@ def _write_cell(
     place = folder / "cells" / str(row["cell"])
     place.mkdir(parents=True)
     about = {"classes": made.classes, "titles": made.titles, "thresholds": made.prevalence, "trained_parameters": 513}
-    stated = {"validation_positives": made.deciding} if made.deciding else {}
-    (place / "cell.json").write_text(json.dumps({**row, **about, **stated}), encoding="utf-8")
+    (place / "cell.json").write_text(json.dumps({**row, **about, **made.deciding}), encoding="utf-8")
     named = {f"p_{name}": scores[:, column] for column, name in enumerate(made.classes)}
     truth = {f"y_{name}": labels[:, column].astype(int) for column, name in enumerate(made.classes)}
     table = pd.concat([people, pd.DataFrame({**named, **truth})], axis=1)[tested]

@@ -3,6 +3,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from ecgenough.reports import tables, words
@@ -63,13 +64,26 @@ def test_the_comparison_says_which_is_best_which_overlap_and_which_do_not(run_fo
 
 
 @pytest.mark.parametrize(
-    ("positives", "said"), [(1, "only 1 test positive"), (4, "only 4 test positives"), (597, "only 3 test negatives")]
+    ("positives", "of", "said"),
+    [
+        (1, "patient", "only 1 positive test patient"),
+        (40, "patient", "only 4 positive test patients"),
+        (570, "patient", "only 3 negative test patients"),
+        (4, "ECG", "only 4 positive test ECGs"),
+        (597, "ECG", "only 3 negative test ECGs"),
+    ],
 )
-def test_which_is_better_is_not_asked_of_a_handful_of_positives(run_folder: Path, positives: int, said: str) -> None:
-    """A bootstrap of one positive draws the same one each time: p was 0.003 for 12 test ECGs."""
+def test_which_is_better_is_not_asked_of_a_handful_of_positives(
+    run_folder: Path, positives: int, of: str, said: str
+) -> None:
+    """A bootstrap of one positive draws the same one each time: p was 0.003 for 12 test ECGs. Patients have ten each here."""
     run = read_run(run_folder)
     few = {name: replace(scores, positives=positives) for name, scores in run.metrics.classes.items()}
     run = replace(run, metrics=replace(run.metrics, classes=few))
+    assert run.predictions is not None
+    labels = np.repeat(np.arange(600)[:, None] < positives, len(few), axis=1)
+    known = replace(run.predictions, labels=labels, patients=tuple(str(row // 10) for row in range(600)))
+    run = replace(run, predictions=known if of == "patient" else None)
     runs = [with_auc(run, 0.9, 0.88, 0.92, "a"), with_auc(run, 0.1, 0.0, 0.98, "b")]
     assert words.comparison(runs, {}).endswith(
         f"With {said} of any class, which is better is not asked: it would be up to each one."
@@ -167,11 +181,17 @@ def test_runs_that_cannot_be_compared_say_why(made_run: Callable[..., Path]) -> 
 def test_cautions_name_few_positives_absent_classes_and_simulation(made_run: Callable[..., Path]) -> None:
     run = read_run(made_run(dataset="simulated", shares=(0.5, 0.4, 0.4, 0.08, 0.0), records=150))
     said = words.cautions([run])
+    assert run.predictions is not None
     positives = run.metrics.classes["CD"].positives
-    assert positives < words.FEW_POSITIVES
+    assert 1 < positives < words.FEW_POSITIVES
     assert any("simulated" in sentence for sentence in said)
     assert any(sentence.startswith("HYP has no positive or no negative") for sentence in said)
-    assert any(f"CD ({positives})" in sentence for sentence in said)
+    assert any(sentence.endswith(f"for CD ({positives}).") for sentence in said)  # of one ECG each
+    whose = tuple("one" if has else "another" for has in run.predictions.labels[:, 3])
+    one_patient = words.cautions([replace(run, predictions=replace(run.predictions, patients=whose))])
+    assert any("few positive test patients" in sentence and sentence.endswith("CD (1).") for sentence in one_patient)
+    untold = words.cautions([replace(run, predictions=None)])
+    assert any("few positive test ECGs" in sentence and f"CD ({positives})" in sentence for sentence in untold)
 
 
 def test_a_caution_that_is_true_of_some_runs_names_them(made_run: Callable[..., Path]) -> None:
@@ -211,9 +231,14 @@ def test_classes_that_few_validation_records_decided_are_named(made_run: Callabl
     counts["HYP"]["validation"] = 5
     few = replace(run, data=run.data.model_copy(update={"positives": counts}))
     assert (
-        "The threshold and calibration of MI (4 positives), STTC (1 negative) and CD (1 positive) rest on that few "
-        "validation ECGs, and so mostly on chance."
+        "The threshold and calibration of MI (4 positive ECGs), STTC (1 negative ECG) and CD (1 positive ECG) rest on that "
+        "few in validation, and so mostly on chance."
     ) in words.cautions([few])
+    patients = {**dict.fromkeys(run.data.classes, (40, 40)), "NORM": (4, 90), "HYP": (5, 90)}
+    known = replace(few, data=few.data.model_copy(update={"validation_patients": patients}))
+    assert (
+        "The threshold and calibration of NORM (4 positive patients) rest on that few in validation, and so mostly on chance."
+    ) in words.cautions([known])
     undecided = replace(few, data=few.data.model_copy(update={"untuned": ("MI", "STTC", "CD")}))
     assert not any("rest on" in sentence for sentence in words.cautions([undecided]))
 

@@ -90,11 +90,17 @@ def cut(name: str) -> Callable[[Path], None]:
         (cut("cells/*/cell.json"), "does not describe its cell"),
         (change("cells/*/cell.json", '"classes": ["PE"]', '"classes": ["PE", "AF"]'), "differ in number"),
         (
-            change("cells/*/cell.json", '"classes": ["PE"]', '"classes": ["PE"], "validation_positives": [3, 4]'),
+            change(
+                "cells/*/cell.json", '"classes": ["PE"]', '"classes": ["PE"], "validation_patients": [[3, 9], [4, 9]]'
+            ),
             "differ in number",
         ),
         (
             change("cells/*/cell.json", '"classes": ["PE"]', '"classes": ["PE"], "validation_positives": "x"'),
+            "does not describe its cell",
+        ),
+        (
+            change("cells/*/cell.json", '"classes": ["PE"]', '"classes": ["PE"], "validation_patients": [3]'),
             "does not describe its cell",
         ),
         (cut("cells/*/predictions.csv"), "predictions.csv cannot be read"),

@@ -51,6 +51,11 @@ def test_a_run_leaves_what_it_says(source: Path) -> None:
     assert (
         flow["records"]["train"] + flow["records"]["validation"] + flow["records"]["test"] == flow["records"]["in_task"]
     )
+    chosen_on = pd.read_csv(source / "validation" / "predictions.csv", dtype={"patient": str})
+    for name, deciding in flow["validation_patients"].items():
+        whose = [set(chosen_on["patient"][chosen_on[f"y_{name}"] == label]) for label in (1, 0)]
+        assert deciding == list(map(len, whose))
+    assert list(flow["validation_patients"]) == flow["classes"]
     assert Recipe.from_yaml((source / "recipe.yaml").read_text()).task == "superdiagnostic"
     assert pd.read_csv(source / "log.csv")["epoch"].tolist() == [1, 2, 3]
 

@@ -1,5 +1,6 @@
 """The rules of the verdict on constructed numbers, and on simulated studies whose truth is known."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -293,9 +294,9 @@ def test_a_study_of_which_everything_failed_says_so(tmp_path: Path) -> None:
     assert "“resnet18 scratch” has no complete run and no figures." in verdict.cautions
 
 
-def made_handful(folder: Path, positives: int, *arms: MadeArm) -> Analysis:
-    """A study of 100 patients, of whom so many have the class."""
-    made = MadeStudy(arms, patients=100, prevalence=(0.5,), folds=1, seeds=(0,))
+def made_handful(folder: Path, positives: int, *arms: MadeArm, records_a_patient: int = 1) -> Analysis:
+    """A study of 100 records, the first of which have the class."""
+    made = MadeStudy(arms, 100, (0.5,), folds=1, seeds=(0,), records_a_patient=records_a_patient)
     make_study(folder, made)
     for path in folder.glob("cells/*/predictions.csv"):
         table = pd.read_csv(path, dtype=str)
@@ -308,7 +309,9 @@ def test_nothing_is_compared_on_a_handful_of_positives(tmp_path: Path) -> None:
     arms = (network("resnet18", "scratch", 0.6), network("resnet18", "full", 2.8), *SOBER)
     few, enough = made_handful(tmp_path / "few", 4, *arms), made_handful(tmp_path / "enough", 5, *arms)
     said = judge(few)
-    sentence = "With only 4 test positives of any class, which is better is not asked: it would be up to each one."
+    sentence = (
+        "With only 4 positive test patients of any class, which is better is not asked: it would be up to each one."
+    )
     assert (said.network, said.transfer, said.mode) == ("not asked", "not compared", "not compared")
     assert said.headline.startswith(
         "Not asked: these records cannot tell whether a network reads acute pulmonary embolism"
@@ -321,16 +324,26 @@ def test_nothing_is_compared_on_a_handful_of_positives(tmp_path: Path) -> None:
     assert len(enough.family(BASELINE)) == 2
     alone = made_handful(tmp_path / "alone", 4, network("resnet18", "scratch", 0.6))
     assert sentence not in judge(alone).paragraph
+    ten_each = made_handful(tmp_path / "ten each", 40, *arms, records_a_patient=10)
+    assert sentence in judge(ten_each).sentences
     nets = made_handful(tmp_path / "nets", 4, *arms[:2])
     assert judge(nets).network == "no baseline"
     assert sentence in judge(nets).sentences
 
 
 def test_thresholds_that_a_handful_decided_are_named(tmp_path: Path) -> None:
-    for positives, said in ((4, "PE (4 positives)"), (1, "PE (1 positive)"), (11, "PE (1 negative)"), (5, ""), (0, "")):
-        folder = tmp_path / str(positives)
-        made = MadeStudy((network("resnet18", "scratch", 1.5), *SOBER), patients=80, seeds=(0,), deciding=(positives,))
-        make_study(folder, made)  # of 64 records that are not tested 12 decide
+    for stated, said in (
+        ({"validation_patients": [[4, 60]]}, "PE (4 positive patients)"),
+        ({"validation_patients": [[60, 1]], "validation_positives": [4]}, "PE (1 negative patient)"),
+        ({"validation_patients": [[5, 5]]}, ""),
+        ({"validation_patients": [[0, 60]]}, ""),
+        ({"validation_positives": [1]}, "PE (1 positive ECG)"),  # cells from before patients were counted
+        ({"validation_positives": [11]}, "PE (1 negative ECG)"),  # of 64 records that are not tested 12 decide
+        ({}, ""),
+    ):
+        folder = tmp_path / json.dumps(stated)
+        arms = (network("resnet18", "scratch", 1.5), *SOBER)
+        make_study(folder, MadeStudy(arms, patients=80, seeds=(0,), deciding=stated))
         found = [one for one in judge(analyse(read_results(folder), resamples=50)[0]).cautions if "threshold" in one]
-        words = f"The threshold and calibration of {said} rest on that few validation ECGs, and so mostly on chance."
+        words = f"The threshold and calibration of {said} rest on that few in validation, and so mostly on chance."
         assert found == ([words] if said else [])

@@ -74,7 +74,8 @@ class Kept(BaseModel):
 class Data(BaseModel):
     """data.json: what was listed, left out and shared out.
 
-    `untuned` are the classes that the validation records could not decide.
+    `untuned` are the classes that the validation records could not decide, `validation_patients` those who have each
+    class and those who have not; runs from before do not state them.
     """
 
     dataset: str
@@ -84,6 +85,7 @@ class Data(BaseModel):
     records: dict[str, int]
     patients: dict[str, int]
     positives: dict[str, dict[str, int]]
+    validation_patients: dict[str, tuple[int, int]] = {}
     folds: dict[str, list[int]] = {}
     left_out: Kept | None = None
     repeated: Kept = Kept()
@@ -132,6 +134,11 @@ class Predictions:
     patients: tuple[str, ...]
     probabilities: NDArray[np.float64]
     labels: NDArray[np.bool_]
+
+    @property
+    def people(self) -> list[str]:
+        """Whose each record is; one of nobody known is a patient of its own."""
+        return [patient or record for patient, record in zip(self.patients, self.records, strict=True)]
 
 
 @dataclass(frozen=True, eq=False)

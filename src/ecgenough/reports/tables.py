@@ -170,8 +170,8 @@ def _aligned(run: Run) -> tuple[Scored, list[str]]:
     order = np.argsort(np.asarray(run.predictions.records, dtype=str), kind="stable")
     thresholds = [0.5 if (chosen := run.threshold(name)) is None else chosen for name in run.data.classes]
     scored = Scored(run.predictions.labels[order], run.predictions.probabilities[order], thresholds)
-    patients = [run.predictions.patients[row] or run.predictions.records[row] for row in order]
-    return scored, patients
+    people = run.predictions.people
+    return scored, [people[row] for row in order]
 
 
 def recipe_differences(runs: Sequence[Run]) -> list[tuple[str, list[str]]]:

@@ -9,7 +9,7 @@ from ecgenough.recipe import Recipe, Signal
 from ecgenough.reports.run import Baseline, Data, Estimate, Run
 from ecgenough.scoring.comparison import Difference
 from ecgenough.sentences import agreed, counted, in_quotes, listing, numeral
-from ecgenough.studies.handful import FEW_POSITIVES, Sides, hardly_decided, not_asked
+from ecgenough.studies.handful import FEW_POSITIVES, Sides, hardly_decided, not_asked, sides
 
 MOST_CLASSES_NAMED = 5
 SIGNIFICANT = 0.05
@@ -200,8 +200,16 @@ def comparison(runs: Sequence[Run], leads: Mapping[str, Difference]) -> str:
 
 def too_few_to_compare(run: Run) -> str:
     """Why runs on these records are not compared, where no class has enough on both sides; else nothing."""
-    sides = [(one.positives, run.metrics.records - one.positives) for one in run.metrics.classes.values()]
-    return not_asked(sides, run.shown)
+    return not_asked(_scored(run).values(), run.shown)
+
+
+def _scored(run: Run) -> dict[str, Sides]:
+    """Who has each class that has figures and who has not: patients, or ECGs where no predictions tell whose they are."""
+    if run.predictions is None:
+        scored = run.metrics.classes.items()
+        return {name: Sides(one.positives, run.metrics.records - one.positives, "ECG") for name, one in scored}
+    known = dict(zip(run.data.classes, sides(run.predictions.labels, run.predictions.people), strict=True))
+    return {name: known[name] for name in run.metrics.classes}
 
 
 def _highest(best: Sequence[Run], *, alone: bool) -> str:
@@ -302,20 +310,20 @@ def _cautions_of(run: Run) -> list[str]:
         )
     if hardly := hardly_decided(_deciding(run.data)):
         found.append(hardly)
-    few = [
-        f"{name} ({scores.positives})" for name, scores in run.metrics.classes.items()
-        if scores.positives < FEW_POSITIVES
-    ]  # fmt: skip
+    few = {name: one for name, one in _scored(run).items() if one.positives < FEW_POSITIVES}
     if few:
-        found.append(f"There are few {run.shown} positives, and so wide uncertainty, for {listing(few)}.")
+        who, each = next(iter(few.values())).of, listing(f"{name} ({one.positives})" for name, one in few.items())
+        found.append(f"There are few positive {run.shown} {who}s, and so wide uncertainty, for {each}.")
     return found
 
 
 def _deciding(data: Data) -> dict[str, Sides]:
-    """How many validation records each class that was tuned has on either side, as far as is known."""
-    known = {name: data.positives.get(name, {}).get("validation") for name in data.classes if name not in data.untuned}
-    whole = data.records["validation"]
-    return {name: (positives, whole - positives) for name, positives in known.items() if positives is not None}
+    """Who in validation decided each class that was tuned, as far as is known: ECGs in runs that do not state patients."""
+    tuned, whole = [name for name in data.classes if name not in data.untuned], data.records["validation"]
+    if data.validation_patients:
+        return {name: Sides(*data.validation_patients[name]) for name in tuned if name in data.validation_patients}
+    known = {name: data.positives.get(name, {}).get("validation") for name in tuned}
+    return {name: Sides(number, whole - number, "ECG") for name, number in known.items() if number is not None}
 
 
 def citations(runs: Sequence[Run]) -> list[str]:

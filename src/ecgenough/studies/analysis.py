@@ -82,7 +82,7 @@ class Analysis:
 
     @property
     def not_asked(self) -> str:
-        """Why nothing is compared, where no class has enough test records on both sides; else nothing."""
+        """Why nothing is compared, where no class has enough test patients on both sides; else nothing."""
         return not_asked(self.question.sides) if len(self.standings) > 1 else ""
 
     @property

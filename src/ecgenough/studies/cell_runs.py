@@ -38,6 +38,7 @@ from ecgenough.studies.cell_folders import (
     working_folder,
     write_predictions,
 )
+from ecgenough.studies.handful import sides
 from ecgenough.studies.plan import BASELINE, Cell, Pretraining, described
 from ecgenough.studies.resampling import divided
 from ecgenough.studies.splits import split_rows
@@ -154,11 +155,11 @@ def _run(cell: Cell, place: Place) -> None:
     task = store.task(cell.task)
     rows = split_rows(store, cell.task)
     counts = {f"{part}_records": len(of_part) for part, of_part in rows.items()}
-    deciding = (task.labels[rows["validation"]] > 0.5).sum(axis=0).tolist()
+    deciding = sides(task.labels[rows["validation"]], [store.patients[row] for row in rows["validation"]])
     card = {
         **figures,
         **counts,
-        "validation_positives": deciding,
+        "validation_patients": [[one.positives, one.negatives] for one in deciding],
         "classes": task.classes,
         "titles": task.titles or task.classes,
     }

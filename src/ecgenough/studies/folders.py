@@ -12,6 +12,7 @@ from ecgenough.files import csv_text, write_text, written_aside
 from ecgenough.learning.evaluation import Answers
 from ecgenough.scoring.intervals import score
 from ecgenough.signals.store import MICROVOLTS, Store
+from ecgenough.studies.handful import sides
 from ecgenough.studies.splits import Division
 
 EXAMPLES = 6
@@ -39,7 +40,7 @@ def data_flow(store: Store, task: str, division: Division, untuned: Sequence[str
     `untuned` are the classes that validation had nothing to say of: not calibrated, and called from 0.5 on.
     """
     about, splits = store.task(task), division.rows
-    patients = np.asarray(store.patients)
+    patients, chosen_on = np.asarray(store.patients), splits["validation"]
     return {
         "dataset": store.name,
         "task": about.name,
@@ -55,6 +56,10 @@ def data_flow(store: Store, task: str, division: Division, untuned: Sequence[str
         "positives": {
             label: {name: int((about.labels[rows, column] > 0.5).sum()) for name, rows in splits.items()}
             for column, label in enumerate(about.classes)
+        },
+        "validation_patients": {  # those who have each class and those who have not
+            label: [one.positives, one.negatives]
+            for label, one in zip(about.classes, sides(about.labels[chosen_on], patients[chosen_on]), strict=True)
         },
         "folds": {name: sorted({int(fold) for fold in store.folds[rows]}) for name, rows in splits.items()},
         **division.to_counts(store),

@@ -10,7 +10,7 @@ import numpy as np
 from ecgenough.errors import EcgenoughError
 from ecgenough.scoring.folds import Fold, Unit
 from ecgenough.scoring.metrics import Predictions, Unscorable
-from ecgenough.studies.handful import Sides
+from ecgenough.studies.handful import Sides, sides
 from ecgenough.studies.results import Answers, Cell, Results
 
 SCRATCH = "scratch"
@@ -123,26 +123,20 @@ class Question:
 
     @property
     def sides(self) -> list[Sides]:
-        """Positives and negatives of each class among all test records."""
-        labels = np.concatenate([answers.labels for answers in self.test_answers])
-        return [(positives, len(labels) - positives) for positives in labels.sum(axis=0).tolist()]
+        """The test patients who have each class, and those who have not."""
+        labels, patients = zip(*((answers.labels, answers.patients) for answers in self.test_answers), strict=True)
+        return sides(np.concatenate(labels), np.concatenate(patients))
 
     @property
     def deciding(self) -> dict[str, Sides]:
-        """Of each class, the validation records that decided a threshold: those of the compared cell with the fewest on a side.
+        """Of each class, who decided a threshold in validation: in the compared cell with the fewest on a side.
 
-        A class without any of a side has no chosen threshold and is left out, as are cells that do not state their records.
+        A class without any of a side has no chosen threshold and is left out, as are cells that do not state who decided.
         """
-        cells = [cell for arm in self.arms for cell in arm.cells if cell.validation_positives]
-        sides = {
-            name: [
-                (cell.validation_positives[place], int(cell.validation_records or 0) - cell.validation_positives[place])
-                for cell in cells
-            ]
-            for place, name in enumerate(self.classes)
-        }
-        chosen = {name: [one for one in ones if min(one) > 0] for name, ones in sides.items()}
-        return {name: min(ones, key=min) for name, ones in chosen.items() if ones}
+        stated = [cell.validation_sides for arm in self.arms for cell in arm.cells if cell.validation_sides]
+        known = {name: [one[place] for one in stated] for place, name in enumerate(self.classes)}
+        chosen = {name: [one for one in ones if one.smaller[0]] for name, ones in known.items()}
+        return {name: min(ones, key=lambda one: one.smaller[0]) for name, ones in chosen.items() if ones}
 
     @property
     def test_answers(self) -> tuple[Answers, ...]:

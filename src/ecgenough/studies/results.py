@@ -13,6 +13,7 @@ import yaml
 from numpy.typing import NDArray
 
 from ecgenough.errors import EcgenoughError, WrongRequest, doubled
+from ecgenough.studies.handful import Sides
 
 STUDY, CELLS = "study.yaml", "cells.csv"
 TEXTS = ("cell", "kind", "arm", "target", "task", "network", "recipe", "mode", "source", "status", "reason")
@@ -55,7 +56,7 @@ class Cell:
     titles: tuple[str, ...] = ()
     thresholds: tuple[float, ...] = ()
     trained_parameters: int | None = None
-    validation_positives: tuple[int, ...] = ()  # of each class; none where the cell is of before they were kept
+    validation_sides: tuple[Sides, ...] = ()  # of each class; none where the cell is of before they were kept
 
 
 @dataclass(frozen=True, eq=False)
@@ -164,17 +165,25 @@ def _read_card(path: Path) -> dict[str, Any]:
         titles = tuple(str(name) for name in content.get("titles") or classes)
         thresholds = tuple(float(value) for value in content["thresholds"])
         trained = content.get("trained_parameters")
-        deciding = tuple(int(number) for number in content.get("validation_positives") or ())
+        deciding = _sides(content)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise EcgenoughError(f"{path} does not describe its cell: {error}. Delete its folder and go on.") from None
     lengths = {len(titles), len(thresholds), len(deciding or classes)}
     if not classes or lengths != {len(classes)}:
         raise EcgenoughError(
-            f"{path}: classes, titles, thresholds and validation_positives differ in number. Delete its folder and go on."
+            f"{path}: classes, titles, thresholds and validation patients differ in number. Delete its folder and go on."
         )
     number = None if trained is None else int(trained)
     found = {"classes": classes, "titles": titles, "thresholds": thresholds, "trained_parameters": number}
-    return {**found, "validation_positives": deciding}
+    return {**found, "validation_sides": deciding}
+
+
+def _sides(card: Mapping[str, Any]) -> tuple[Sides, ...]:
+    """Who decided each class; of cells from before patients were counted, their ECGs."""
+    if stated := card.get("validation_patients"):
+        return tuple(Sides(int(positives), int(negatives)) for positives, negatives in stated)
+    known = [int(number) for number in card.get("validation_positives") or ()]
+    return tuple(Sides(number, int(card["validation_records"]) - number, "ECG") for number in known)
 
 
 def _read_answers(path: Path, cell: Cell) -> Answers:
