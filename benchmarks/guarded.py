@@ -106,9 +106,8 @@ class Guard:
     def _allowed(self, event: str, arguments: tuple[Any, ...]) -> bool:
         if event == "pickle.find_class":
             return str(arguments[0]).startswith(("ecgenough.", "numpy", "datetime")) and arguments[1] in _SENT
-        opened = (
-            isinstance(arguments[-1], int) and arguments[-1] >= 0
-        )  # a name in a folder that is open, as rmtree does
+        # rmtree gives a name in a folder that is open
+        opened = isinstance(arguments[-1], int) and arguments[-1] >= 0
         return os.sep not in os.fsdecode(arguments[0]) if opened else self._inside(arguments[0])
 
     def _inside(self, path: str | bytes | os.PathLike[str]) -> bool:
