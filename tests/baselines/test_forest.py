@@ -31,9 +31,9 @@ from ecgenough.networks import caliper_trees
 from ecgenough.networks.caliper_trees import CaliperTrees
 from ecgenough.recipe import Recipe, load_recipe
 from ecgenough.reports.figures import learning_figures
+from ecgenough.reports.methods import method_sentences
 from ecgenough.reports.page import write_report
 from ecgenough.reports.reading import read_run
-from ecgenough.reports.words import method_sentences
 from ecgenough.serving.explanation import explain, methods_of
 from ecgenough.serving.export import export_onnx
 from ecgenough.serving.service import build_app

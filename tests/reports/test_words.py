@@ -1,4 +1,3 @@
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -154,14 +153,6 @@ def test_a_baseline_is_asked_and_answers_as_one(three_folders: Sequence[Path], b
     assert words.question([baseline]) == "How well can acute pulmonary embolism be told without a network?"
     assert words.question([baseline, network]).startswith("Can a network read acute pulmonary embolism")
     assert "of 216 patients, the baseline “intervals” reaches an AUC" in words.answer(baseline)
-    assert words.mode_sentence(baseline).startswith("no network: boosted trees on rhythm, intervals")
-    assert dict(words.method_sentences(baseline))["Signal"] == "2 leads, 250 Hz, 8 s, no filter"
-
-
-def test_a_baseline_of_another_version_need_not_be_known(baseline_folder: Path) -> None:
-    path = baseline_folder / "baseline.json"
-    path.write_text(path.read_text().replace('"intervals"', '"horoscope"'))
-    assert words.mode_sentence(read_run(baseline_folder)) == "no network: fitted to the training records"
 
 
 def test_runs_that_cannot_be_compared_say_why(made_run: Callable[..., Path]) -> None:
@@ -199,13 +190,6 @@ def test_a_caution_that_is_true_of_some_runs_names_them(made_run: Callable[..., 
     simulated = read_run(made_run("made", records=300, dataset="simulated"))
     assert not any(sentence.startswith("“") for sentence in words.cautions([simulated, simulated]))
     assert any(sentence.startswith("“made”: The ECGs are simulated") for sentence in words.cautions([plain, simulated]))
-
-
-def test_modes_say_how_many_weights_learned(three_folders: Sequence[Path]) -> None:
-    scratch, frozen, full = (words.mode_sentence(run) for run in read_runs(three_folders))
-    assert scratch.startswith("from scratch")
-    assert "513 of 3,848,001 parameters" in frozen
-    assert "all 3,848,001 parameters" in full
 
 
 def test_records_that_trained_the_network_are_not_called_a_test(made_run: Callable[..., Path]) -> None:
@@ -248,15 +232,3 @@ def test_classes_that_validation_could_not_decide_are_named(made_run: Callable[.
     assert not any("unchosen" in sentence for sentence in words.cautions([run]))
     untuned = replace(run, data=run.data.model_copy(update={"untuned": ("MI", "HYP")}))
     assert any(sentence.startswith("MI and HYP had no positive") for sentence in words.cautions([untuned]))
-
-
-def test_records_kept_from_training_are_counted(made_run: Callable[..., Path]) -> None:
-    folder = made_run(records=300)
-    assert "Kept from training" not in dict(words.method_sentences(read_run(folder)))
-    data = json.loads((folder / "data.json").read_text())
-    data["left_out"] = {"task": "right-heart-strain", "records": 1214, "patients": 900}
-    data["repeated"] = {"records": 5, "left_out": 1, "first": ["00001", "00009"]}
-    (folder / "data.json").write_text(json.dumps(data))
-    assert dict(words.method_sentences(read_run(folder)))["Kept from training"] == (
-        "1,214 records of 900 patients of right-heart-strain and 1 copy of a waveform that chooses or tests"
-    )

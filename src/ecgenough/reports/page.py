@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from ecgenough.files import write_text
 from ecgenough.recipe import Recipe
-from ecgenough.reports import curves, figures, tables, words
+from ecgenough.reports import curves, figures, methods, tables, words
 from ecgenough.reports.ecg_paper import draw_ecg
 from ecgenough.reports.plot import Entry, Figure, colour
 from ecgenough.reports.reading import read_runs
@@ -193,7 +193,7 @@ def _facts_of(run: Run) -> dict[str, str]:
         "Data set": data.dataset + (f" (folds: {'; '.join(shares)})" if shares else ""),
         "Task": f"{data.task}: {kind}",
         "Classes": "named in the table below" if count > MANY_CLASSES else ", ".join(titled),
-        **dict(words.method_sentences(run)),
+        **dict(methods.method_sentences(run)),
     }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from ecgenough.reports import tables, words
+from ecgenough.reports import methods, tables, words
 from ecgenough.sentences import counted
 from ecgenough.studies.verdict import p_words
 
@@ -45,7 +45,7 @@ def _environment() -> Environment:
         "p_words": p_words,
         "counted": counted,
         "figure_of": tables.figure_of,
-        "mode": words.mode_sentence,
+        "mode": methods.mode_sentence,
         "unbroken": words.unbroken,
     }
     return environment
