@@ -224,7 +224,9 @@ def test_what_is_found_in_no_record_is_left_out(chest: Store) -> None:
 def test_records_that_cannot_be_measured_are_refused(
     stores: dict[str, Store], recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(intervals, "measurements", lambda store: np.full((len(store.records), 69), np.nan))
+    monkeypatch.setattr(
+        intervals, "measurements", lambda store: np.full((len(store.records), len(measures(store.leads))), np.nan)
+    )
     with pytest.raises(WrongRequest, match=r"none of the \d+ training records of simulated can be measured"):
         runs.train(stores["superclasses"], recipe, tmp_path / "run", "cpu")
     assert not list(tmp_path.iterdir())

@@ -7,6 +7,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 from zipfile import BadZipFile
+from zlib import error as BadDeflate
 
 import numpy as np
 
@@ -90,7 +91,7 @@ def _read(path: Path, store: Store) -> Floats | None:
         with np.load(path, allow_pickle=False) as kept:
             same = str(kept["store"]) == store.fingerprint and tuple(kept["measures"]) == measures(store.leads)
             table = np.asarray(kept["table"], dtype=np.float64)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, BadDeflate):
         return None
     return table if same and len(table) == len(store.records) else None
 

@@ -3,6 +3,7 @@
 import hashlib
 from pathlib import Path
 from zipfile import BadZipFile
+from zlib import error as BadDeflate
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,5 +91,5 @@ def _read(path: Path) -> Answers | None:
     try:
         with np.load(path, allow_pickle=False) as kept:
             return np.asarray(kept["answers"], dtype=np.float32)
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, BadDeflate):
         return None
