@@ -49,9 +49,8 @@ class Intervals:
                 f"none of the {len(rows):,} training records of {store.name} can be measured: that takes three beats in at "
                 f"least {SHORTEST:g} s. Lengthen signal.duration, or take a network instead."
             )
-        told = np.where(
-            nowhere, 0, table
-        )  # scikit-learn refuses a column without a number, as the axis of chest leads is
+        # scikit-learn refuses a column without a number, as the axis of chest leads is
+        told = np.where(nowhere, 0, table)
         classifiers = OneAClass.fit(told, store.task(task).labels[rows], lambda: boosted_trees(seed))
         absent = np.isnan(table[:, : len(RHYTHM)]).sum(axis=0)
         return cls(store.leads, classifiers, dict(zip(RHYTHM, map(int, absent), strict=True)))

@@ -20,10 +20,8 @@ from ecgenough.inspection.survey import survey
 from ecgenough.inspection.suspicions import KINDS, Suspicion, suspicions
 from ecgenough.progress import track
 
-NOT_THERE = (
-    "is not there.",
-    "is missing; put it beside the header.",
-)  # how listing and reading say that a file is absent
+# how listing and reading say that a file is absent
+NOT_THERE = ("is not there.", "is missing; put it beside the header.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,8 @@ Seconds = Annotated[float, Field(gt=0), "s"]  # the text is the unit, for docs/r
 Hertz = Annotated[float, Field(gt=0), "Hz"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[
-    int, Field(ge=0, le=2**32 - 1)
-]  # what NumPy and scikit-learn take; an epoch's is a million times as large
+# what NumPy and scikit-learn take; an epoch's is a million times as large
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 Order = Annotated[int, Field(ge=1, le=12)]  # of a filter: beyond it the coefficients are no longer exact
 
 

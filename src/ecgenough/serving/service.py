@@ -36,9 +36,8 @@ def build_app(
     `weights_sha256` is what answers call the model by for those who keep them.
     """
     limits = limits or Limits()
-    service = Service(
-        replace(model, name=name), name, limits, weights_sha256
-    )  # errors go out: without the path of its file
+    # errors go out: without the path of its file
+    service = Service(replace(model, name=name), name, limits, weights_sha256)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
