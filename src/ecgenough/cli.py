@@ -102,16 +102,8 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-RESUMED = (
-    "demo",
-    "fetch",
-    "prepare",
-    "train",
-    "pretrain",
-    "transfer",
-    "study",
-    "tune",
-)  # go on where they were stopped
+# go on where they were stopped
+RESUMED = ("demo", "fetch", "prepare", "train", "pretrain", "transfer", "study", "tune")
 
 
 _FULL, _PROTECTED = (errno.ENOSPC, errno.EDQUOT), (errno.EROFS, errno.EACCES, errno.EPERM)
