@@ -80,12 +80,11 @@ python -m benchmarks.ptbxl install NAME runs/NAME --data data/ptb-xl --twins dat
 ```
 
 The first trains a model of the package by the recipe of its name in `src/ecgenough/recipes/`, and goes on where it was if
-it is stopped. `ptbxl-teacher` learns from labels alone; `ptbxl-small` and `ptbxl-base` learn from it, which comes with the
-package, and from boosted trees on measured intervals (`ecgenough baseline intervals`), which are fitted on the spot, each
-patient answered by trees that were fitted on others. `ptbxl-calipers` is such trees, fitted on all: they know what these
-networks do not find ([searches.md](searches.md)). When `ptbxl-small` and `ptbxl-base` were trained, the trees that taught them
-knew 69 measures; today's know 641, so the command teaches more than these two were taught. The second
-command puts a model into the package with its card and writes this page; `--twins` is a folder of PTB-XL with `records500`.
+it is stopped. `ptbxl-teacher` learns from labels alone, `ptbxl-base` from it and `ptbxl-small` from `ptbxl-base`, which come
+with the package; both learn also from boosted trees on measured intervals (`ecgenough baseline intervals`), which are fitted
+on the spot, each patient answered by trees that were fitted on others. `ptbxl-calipers` is such trees, fitted on all: they
+know what these networks do not find ([searches.md](searches.md), which also says where a repeated training differs). The
+second command puts a model into the package with its card and writes this page; `--twins` is a folder of PTB-XL with `records500`.
 
 With a GPU, `python -m benchmarks.ptbxl leaderboard ptbxl-teacher --data data/ptb-xl --out runs/board` trains five members,
 joins them and teaches one network by them. `python -m benchmarks.ptbxl confirm ptbxl-teacher --data data/ptb-xl --out runs/folds`
