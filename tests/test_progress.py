@@ -30,6 +30,16 @@ def test_a_terminal_shows_a_bar_with_the_figures_of_the_work(monkeypatch: pytest
     assert "loss 3.5" in plain
 
 
+def test_what_is_printed_into_a_file_meanwhile_stays_out_of_the_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen = _watched(monkeypatch, terminal=True)
+    for item in progress.track("ab", "predicting", 2, "files"):
+        print(f"answer {item}")
+    assert capsys.readouterr().out == "answer a\nanswer b\n"
+    assert "answer" not in seen.getvalue()
+
+
 def test_a_log_gets_plain_lines_with_counts_and_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = _watched(monkeypatch, terminal=False)
     monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", -1.0)

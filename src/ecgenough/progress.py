@@ -53,7 +53,14 @@ def track(
 
 def _bar(items: Iterable[T], what: str, total: int, figures: Callable[[], str]) -> Iterator[T]:
     counted = (TextColumn("{task.description}"), BarColumn(bar_width=20), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*counted, TextColumn("{task.fields[figures]}"), console=console, transient=True) as progress:
+    shown = Progress(
+        *counted,
+        TextColumn("{task.fields[figures]}"),
+        console=console,
+        transient=True,
+        redirect_stdout=sys.stdout.isatty(),  # what goes into a file must not be drawn above the bar instead
+    )
+    with shown as progress:
         task = progress.add_task(what, total=total, figures="")
         last = -SECONDS_BETWEEN_FIGURES
         for item in items:

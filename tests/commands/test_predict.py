@@ -2,16 +2,19 @@
 
 import json
 import sys
+import weakref
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from ecgenough import networks
+from ecgenough import networks, progress
 from ecgenough.cli import main
 from ecgenough.ecg import STANDARD_LEADS, Ecg
+from ecgenough.formats import read
 from ecgenough.formats.wfdb import write_wfdb
 from ecgenough.model import Model
 from ecgenough.recipe import Recipe
@@ -85,7 +88,8 @@ def test_a_doubt_is_said_and_noted(
     ("arguments", "sentence"),
     [
         (["nowhere.hea"], "nowhere.hea is not there."),
-        (["model"], "model is a folder, not a recording."),
+        (["model"], "model is a folder, not a recording. Name the files in it: ecgenough predict model/*"),
+        (["."], ". is a folder, not a recording. Name the files in it: ecgenough predict ./*.hea"),
         (["a.hea", *_table("mV")], "a.hea states its rate, unit and leads itself; leave out --rate"),
         (["a.csv"], "a.csv is a table of numbers; state its rate, unit, leads and orientation"),
         (["a.csv", "--skip-columns", "1"], "a table needs all of rate, unit, leads and orientation"),
@@ -140,6 +144,82 @@ def test_a_refused_file_is_named_and_spoils_no_other(
     assert "1 of 2 files were refused; few.hea: lead II" in " ".join(said.err.split())
     assert _predict(monkeypatch, folder, "few.hea") == 1
     assert capsys.readouterr().err.startswith("ecgenough: few.hea: lead II is absent")
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        ("README.txt", "README.txt is a table of numbers; state its rate"),
+        ("model", "model is a folder, not a recording."),
+        ("odd.bin", "odd.bin is none of WFDB"),
+    ],
+)
+@pytest.mark.parametrize("form", [[], ["--json"], ["--fhir"]])
+def test_what_is_no_recording_among_several_is_skipped(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    file: str,
+    sentence: str,
+    form: list[str],
+) -> None:
+    (folder / "README.txt").write_text("These are ECGs.\n")
+    (folder / "odd.bin").write_bytes(bytes(range(256)))
+    assert _predict(monkeypatch, folder, file, "a.hea", *form) == 1
+    said = capsys.readouterr()
+    assert f"refused: {sentence}" in said.err
+    assert "1 of 2 files were refused" in said.err
+    if form == ["--json"]:
+        assert [sorted(one) for one in json.loads(said.out)] == [["error", "file"], ["classes", "file", "notes"]]
+    elif form == ["--fhir"]:
+        (entry,) = json.loads(said.out)["entry"]
+        assert entry["resource"]["resourceType"] == "DiagnosticReport"
+    else:
+        assert said.out.startswith("a.hea\n")
+
+
+def test_of_several_files_none_of_which_can_be_used_fhir_says_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert _predict(monkeypatch, folder, "a.csv", "model", "--fhir") == 1
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("form", ["--json", "--fhir"])
+def test_each_answer_is_printed_before_the_next_file_is_read_and_no_recording_kept(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], form: str
+) -> None:
+    alive: list[weakref.ref[Ecg]] = []
+    printed: list[str] = []
+
+    def watched(*arguments: Any) -> Ecg:
+        printed.append(capsys.readouterr().out)
+        ecg = read(*arguments)
+        alive.append(weakref.ref(ecg))
+        assert sum(one() is not None for one in alive) <= 2  # this one, and at most the one before
+        return ecg
+
+    monkeypatch.setattr("ecgenough.commands.predict.read", watched)
+    assert _predict(monkeypatch, folder, "a", "a.hea", "a.dat", "gap", form) == 0
+    printed.append(capsys.readouterr().out)
+    assert printed[0] == ""
+    assert all(printed[1:])
+    whole = json.loads("".join(printed))
+    assert len(whole if form == "--json" else whole["entry"]) == 4
+    assert "".join(printed) == json.dumps(whole, indent=2) + "\n"
+
+
+def test_progress_over_several_files_is_said_where_answers_go_elsewhere(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", -1.0)
+    assert _predict(monkeypatch, folder, "a", "a.hea") == 0
+    assert "predicting: 2 of 2 files" in capsys.readouterr().err
+    assert _predict(monkeypatch, folder, "a") == 0
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert _predict(monkeypatch, folder, "a", "a.hea") == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_the_table_carries_its_doubts(

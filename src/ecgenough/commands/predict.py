@@ -1,9 +1,13 @@
 """`ecgenough predict`."""
 
 import json
+import sys
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
+from shlex import quote
+from textwrap import indent
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +20,7 @@ from ecgenough.errors import BrokenRecord, WrongRequest
 from ecgenough.formats import is_there, read, states_itself
 from ecgenough.formats.table import TableLayout, stated_layout
 from ecgenough.prediction import Prediction
-from ecgenough.progress import say
+from ecgenough.progress import say, track
 from ecgenough.serving.fhir import bundle, diagnostic_report
 from ecgenough.serving.onnx_model import OnnxModel
 
@@ -55,48 +59,79 @@ def predict(
         raise WrongRequest("--json and --fhir are two ways to print; choose one.")
     named = _each_once(files)
     for file in named:
-        _check_request(file, layout)
+        if not (is_there(file) or file.is_dir()):
+            raise WrongRequest(f"{file} is not there.")
     loaded, network, digest = _load(model, task)
-    answers, refused = _answers(loaded, named, layout)
-    if as_fhir:
-        _say_notes(answers)
-        reports = [diagnostic_report(answer, ecg, network, digest) for ecg, answer in answers.values()]
-        typer.echo(json.dumps(reports[0] if len(reports) == 1 else bundle(reports), indent=2))
-    elif as_json:
-        _say_notes(answers)
-        said = {file: answer.as_dict() for file, (_, answer) in answers.items()}
-        said |= {file: {"error": sentence} for file, sentence in refused.items()}
-        typer.echo(json.dumps([{"file": str(file), **said[str(file)]} for file in named], indent=2))
+    refused: list[str] = []
+    outcomes = _outcomes(loaded, named, layout, refused)
+    if as_json:
+        _print_list("[", ({"file": file, **_as_dict(found)} for file, found in _noted(outcomes)), "]")
+    elif as_fhir:
+        answered = (found for _, found in _noted(outcomes) if not isinstance(found, str))
+        _print_reports((diagnostic_report(answer, ecg, network, digest) for ecg, answer in answered), len(named))
     else:
         task_name = loaded.card["task"] if isinstance(loaded, OnnxModel) else loaded.task
-        for name, (_, answer) in answers.items():
-            _print_prediction(name, answer, columns_by_task(task_name, answer.classes), everything)
+        for name, found in outcomes:
+            if not isinstance(found, str):
+                _print_prediction(name, found[1], columns_by_task(task_name, found[1].classes), everything)
     if refused:
-        first = next(iter(refused.values()))
+        first = refused[0]
         raise BrokenRecord(first if len(named) == 1 else f"{len(refused)} of {len(named)} files were refused; {first}")
 
 
-def _answers(
-    model: Any, files: list[Path], layout: TableLayout | None
-) -> tuple[dict[str, tuple[Ecg, Prediction]], dict[str, str]]:
-    """What the model says of each recording, and the sentence for each that cannot be used."""
-    answers, refused = {}, {}
-    for file in files:
+Found = tuple[Ecg, Prediction] | str  # a recording and what the model says of it, or why there is no answer
+
+
+def _outcomes(
+    model: Any, files: list[Path], layout: TableLayout | None, refused: list[str]
+) -> Iterator[tuple[str, Found]]:
+    """Each file with what came of it, one at a time, so that no recording is kept; reasons are also put into `refused`.
+
+    Of several files each is refused by itself; a single one raises what `_recording` raises.
+    """
+    several = len(files) > 1
+    # Answers on a terminal show by themselves how far they are.
+    watched = several and not sys.stdout.isatty()
+    for file in track(files, "predicting", len(files), "files") if watched else files:
         try:
-            ecg = read(file, layout)
-            answers[str(file)] = ecg, model.predict(ecg)
+            ecg = _recording(file, layout, several)
+            found: Found = (ecg, model.predict(ecg))
         except BrokenRecord as error:
             sentence = str(error)
-            refused[str(file)] = sentence if file.name in sentence else f"{file}: {sentence}"
-            if len(files) > 1:
-                say(f"refused: {refused[str(file)]}")
-    return answers, refused
+            found = sentence if file.name in sentence else f"{file}: {sentence}"
+            refused.append(found)
+            if several:
+                say(f"refused: {found}")
+        yield str(file), found
 
 
-def _say_notes(answers: dict[str, tuple[Ecg, Prediction]]) -> None:
-    for file, (_, answer) in answers.items():
-        for note in answer.notes:
+def _noted(outcomes: Iterable[tuple[str, Found]]) -> Iterator[tuple[str, Found]]:
+    """The same, each answer's notes said as it comes."""
+    for file, found in outcomes:
+        for note in () if isinstance(found, str) else found[1].notes:
             say(f"{file}: {note}")
+        yield file, found
+
+
+def _recording(file: Path, layout: TableLayout | None, several: bool) -> Ecg:
+    """Raises BrokenRecord, and of a single file WrongRequest, where something else would have to be asked for."""
+    try:
+        if not is_there(file):
+            raise WrongRequest(f"{file} is a folder, not a recording. Name the files in it: {_in_folder(file)}")
+        if layout is not None and states_itself(file):
+            raise WrongRequest(
+                f"{file} states its rate, unit and leads itself; leave out --rate, --unit, --leads, --orientation, "
+                "--skip-columns and --skip-rows, which are for tables of numbers."
+            )
+        return read(file, layout)
+    except WrongRequest as error:
+        raise (BrokenRecord(str(error)) if several else error) from None
+
+
+def _in_folder(folder: Path) -> str:
+    """The command that asks about the recordings in a folder, or in the first one below it that has any by WFDB."""
+    header = next(folder.rglob("*.hea"), None)
+    return f"ecgenough predict {quote(str(header.parent if header else folder))}/*{'.hea' if header else ''}"
 
 
 def _load(model: str, task: str | None) -> tuple[Any, str, str]:
@@ -121,14 +156,28 @@ def _each_once(files: list[Path]) -> list[Path]:
     return list(times)
 
 
-def _check_request(file: Path, layout: TableLayout | None) -> None:
-    if not is_there(file):
-        raise WrongRequest(f"{file} {'is a folder, not a recording' if file.is_dir() else 'is not there'}.")
-    if layout is not None and states_itself(file):
-        raise WrongRequest(
-            f"{file} states its rate, unit and leads itself; leave out --rate, --unit, --leads, --orientation, "
-            "--skip-columns and --skip-rows, which are for tables of numbers."
-        )
+def _as_dict(found: Found) -> dict[str, Any]:
+    return {"error": found} if isinstance(found, str) else found[1].as_dict()
+
+
+def _print_reports(reports: Iterator[dict[str, Any]], files: int) -> None:
+    """The report of a single file, or a Bundle."""
+    if files == 1:
+        for report in reports:
+            typer.echo(json.dumps(report, indent=2))
+        return
+    before, after = json.dumps(bundle([]), indent=2).split("[]")
+    _print_list(f"{before}[", (bundle([report])["entry"][0] for report in reports), f"  ]{after}", margin="    ")
+
+
+def _print_list(before: str, items: Iterable[dict[str, Any]], after: str, margin: str = "  ") -> None:
+    """JSON with a list in it, each item as soon as it is there; nothing where there is none."""
+    between = before
+    for item in items:
+        typer.echo(f"{between}\n{indent(json.dumps(item, indent=2), margin)}", nl=False)
+        between = ","
+    if between != before:
+        typer.echo(f"\n{after}")
 
 
 def _print_prediction(file: str, answer: Prediction, parts: dict[str, slice], everything: bool) -> None:
