@@ -1,9 +1,8 @@
-"""Quality indices of signals whose indices are known, and what rests on its end."""
+"""Quality indices of signals whose indices are known."""
 
 import numpy as np
 import pytest
 
-from ecgenough.inspection.ends import held_ends
 from ecgenough.inspection.quality import INDICES, indices, overall, score
 from ecgenough.inspection.record import look_at
 from ecgenough.simulation import Case, simulate
@@ -54,12 +53,3 @@ def test_one_bad_lead_counts_a_third_and_noise_is_worth_less_than_an_ecg() -> No
     noise = np.random.default_rng(0).standard_normal(ecg.signal.shape).astype(np.float32)
     noisy = type(ecg)(0.2 * noise, ecg.rate, ecg.leads)
     assert look_at(ecg).score > look_at(noisy).score + 0.2
-
-
-def test_an_end_that_is_rested_on_three_times() -> None:
-    wave = np.sin(2 * np.pi * AT)
-    cut = np.clip(wave, -2, 0.8)
-    small = np.clip(0.09 * wave, -2, 0.07)  # no amplifier ends below 0.1 mV
-    twice = np.where(AT < 2, cut, np.minimum(wave, 0.7))
-    stretches = np.stack([wave, cut, -cut, small, twice]).astype(np.float32)
-    assert held_ends(stretches, RATE).tolist() == [False, True, True, False, False]

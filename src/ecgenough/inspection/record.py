@@ -15,11 +15,10 @@ from ecgenough.formats.table import TableLayout
 from ecgenough.inspection import duplicates, quality
 from ecgenough.inspection.algebra import Misfit, misfit
 from ecgenough.inspection.electrodes import Exchange, exchange
-from ecgenough.inspection.ends import held_ends
 from ecgenough.signals.conditioning import FLAT, IMPOSSIBLE, SLOWEST, bridged
 from ecgenough.signals.conditioning import SHORTEST as SHORTEST_READ
 from ecgenough.signals.delineation import RATE, SHORTEST, find_beats, prepared, representative_waves
-from ecgenough.signals.limits import is_saturated
+from ecgenough.signals.ends import is_cut_off
 from ecgenough.signals.plausibility import beat_height
 from ecgenough.signals.store import MICROVOLTS
 
@@ -97,7 +96,7 @@ def look_at(ecg: Ecg, unit: str = "") -> Look:
     table = quality.indices(signal, ecg.rate, peaks / RATE)
     alive = table[:, quality.INDICES.index("fSQI")]
     centred = signal - np.median(signal, axis=1, keepdims=True)
-    ended = held_ends(centred, ecg.rate) | [is_saturated(line, ecg.rate) for line in signal]
+    ended = [is_cut_off(line, ecg.rate) for line in signal]
     return Look(
         rate=ecg.rate,
         samples=ecg.samples,

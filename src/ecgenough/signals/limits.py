@@ -7,12 +7,11 @@ from numpy.typing import NDArray
 
 from ecgenough.ecg import Ecg
 from ecgenough.recipe import Signal
-from ecgenough.signals.conditioning import FLAT
+from ecgenough.signals.conditioning import FLAT, IMPOSSIBLE
+from ecgenough.signals.ends import is_cut_off
 from ecgenough.signals.windows import window_starts
 
 SHORT, LONG = 0.5, 6.0  # of what was shown in training
-HELD = 0.04  # seconds; no wave of a heart stays on its very summit as long
-HIGH = 2.0  # mV; below it an amplifier has not reached its end
 
 
 def limits(ecg: Ecg, settings: Signal, windows: int) -> tuple[str, ...]:
@@ -24,24 +23,14 @@ def limits(ecg: Ecg, settings: Signal, windows: int) -> tuple[str, ...]:
     chosen = ecg.select(settings.leads)
     derived = [lead for lead in settings.leads if lead not in ecg.leads]
     flat = [lead for lead, row in zip(chosen.leads, chosen.signal, strict=True) if np.ptp(_whole(row)) < FLAT]
-    cut = [lead for lead, row in zip(chosen.leads, chosen.signal, strict=True) if is_saturated(_whole(row), ecg.rate)]
+    cut = [lead for lead, row in zip(chosen.leads, chosen.signal, strict=True) if is_cut_off(_whole(row), ecg.rate)]
     return (
         *_of_length(ecg.duration, settings.duration, windows),
         *_left_out(ecg, settings, windows),
         *([f"{_named(derived)} {_is(derived)} derived from leads I and II."] if derived else []),
         *([f"{_named(flat)} {_is(flat)} flat: is an electrode off?"] if flat else []),
-        *([f"{_named(cut)} {_is(cut)} cut off at the end of the amplifier's range."] if cut else []),
+        *([f"{_named(cut)} {_is(cut)} cut off: {_it_rests(cut)}."] if cut else []),
     )
-
-
-def is_saturated(signal: NDArray[np.float32], rate: float) -> bool:
-    """Whether a lead in mV `[samples]` rests on its largest voltage, of 2 mV or more, for 40 ms at a stretch."""
-    height = np.abs(signal)
-    if not signal.size or height.max() < HIGH:
-        return False
-    at_end = np.concatenate([[0], (height >= height.max() - FLAT).astype(np.int8), [0]])
-    begins, ends = np.flatnonzero(np.diff(at_end) == 1), np.flatnonzero(np.diff(at_end) == -1)
-    return bool((ends - begins).max() >= max(round(HELD * rate), 3))
 
 
 def _of_length(seconds: float, shown: float, windows: int) -> list[str]:
@@ -65,7 +54,7 @@ def _left_out(ecg: Ecg, settings: Signal, windows: int) -> list[str]:
 
 def _whole(row: NDArray[np.float32]) -> NDArray[np.float32]:
     """The samples of a lead that were not lost."""
-    return row[np.isfinite(row)]
+    return row[np.abs(row) < IMPOSSIBLE]
 
 
 def _named(leads: Sequence[str]) -> str:
@@ -74,3 +63,7 @@ def _named(leads: Sequence[str]) -> str:
 
 def _is(leads: Sequence[str]) -> str:
     return "is" if len(leads) == 1 else "are"
+
+
+def _it_rests(leads: Sequence[str]) -> str:
+    return "it rests on its extreme voltage" if len(leads) == 1 else "they rest on their extreme voltages"
