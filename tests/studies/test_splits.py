@@ -112,6 +112,11 @@ def test_other_records_of_the_source_s_patients_are_refused_too(source: Path, tw
 def test_patients_of_another_collection_are_other_people(source: Path, two_tasks: Store) -> None:
     elsewhere = replace(two_tasks, name="elsewhere", hashes=two_tasks.hashes + np.uint64(1))
     refuse_overlap(Model.load(source), elsewhere, "superdiagnostic")
+    with pytest.raises(
+        WrongRequest, match=r"were among those .* Leave them out of elsewhere, or carry over"
+    ) as refusal:
+        refuse_overlap(Model.load(source), replace(two_tasks, name="elsewhere"), "superdiagnostic")
+    assert "--leave-out" not in str(refusal.value)  # which takes a task of what was learned from
     rows = np.arange(20)
     assert len(np.unique(elsewhere.patient_hashes(rows))) == len({elsewhere.patients[row] for row in rows})
     assert not np.isin(elsewhere.patient_hashes(rows), two_tasks.patient_hashes(rows)).any()

@@ -127,10 +127,7 @@ def refuse_overlap(model: Model, store: Store, task: str | None = None) -> None:
     rows = np.flatnonzero(about.listed)
     if model.task == PRETRAINED:  # it has seen no label, so only what it will be tested on must be new to it
         rows = rows[np.isin(store.folds[rows], store.test_folds)]
-    way_out = (
-        f"Carry it over to another collection, or train a source of your own without these patients: ecgenough train "
-        f"... --leave-out {about.name}."
-    )
+    way_out = _way_out(model, store, about.name)
     records = rows[np.isin(store.hashes[rows], model.seen)]
     if len(records):
         raise WrongRequest(
@@ -146,6 +143,19 @@ def refuse_overlap(model: Model, store: Store, task: str | None = None) -> None:
             f"{agreed(people, 'was', 'were')} among those the source model learned from; their figures would be too good. "
             f"{way_out} If they are other people, give this collection another name."
         )
+
+
+def _way_out(model: Model, store: Store, task: str) -> str:
+    """What to do instead. `--leave-out` takes a task of the collection that was learned from, and of no other."""
+    if model.origin.get("dataset") == store.name:
+        return (
+            "Carry it over to another collection, or train a source of your own without these patients: ecgenough train "
+            f"... --leave-out {task}."
+        )
+    return (
+        f"Leave them out of {store.name}, or carry over a model that has not learned from them, such as one of your own that "
+        "is trained without them."
+    )
 
 
 def refuse_knowing(model: Model, what: str, store: Store, rows: Rows) -> None:
