@@ -3,6 +3,7 @@
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,38 @@ def test_explain_draws_and_tells(folder: Path, run: Callable[..., int], capsys: 
     assert "MI (myocardial infarction): probability " in capsys.readouterr().out
     assert (folder / "why.svg").read_text(encoding="utf-8").startswith("<svg")
     assert json.loads((folder / "why.json").read_text())["method"] == "grad-cam"
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["export", "ptbxl-calipers", "--out", "m"], "ecgenough: ptbxl-calipers measures ECGs by a program"),
+        (
+            ["explain", "ecg0.hea", "--model", "ptbxl-calipers", "--out", "a.svg"],
+            "; for ptbxl-calipers choose the method",
+        ),
+    ],
+)
+def test_a_model_is_called_what_it_was_called(
+    words: list[str], sentence: str, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(*words) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_class_of_one_of_several_tasks_needs_the_task(
+    folder: Path, make_model: Make, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    classes = ("all:NORM", "superdiagnostic:NORM", "superdiagnostic:MI")
+    replace(make_model(), task="all+superdiagnostic", classes=classes).save(folder / "joint")
+    for label, sentence in (
+        ("NORM", "It is one of the tasks all and superdiagnostic; say which, as with --task all."),
+        ("MI", "It is one of the task superdiagnostic; say which, as with --task superdiagnostic."),
+        ("superdiagnostic:MII", 'Nearest: "superdiagnostic:MI".'),
+    ):
+        assert run("explain", "ecg0.hea", "--model", "joint", "--class", label, "--out", "a.svg") == 2
+        assert sentence in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("folder")

@@ -15,12 +15,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from ecgenough.datasets.joint import joint_class
 from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord, EcgenoughError, WrongRequest, nearest
 from ecgenough.extras import needed
 from ecgenough.model import Model
 from ecgenough.networks.contract import Network
 from ecgenough.networks.ensemble import Ensemble
+from ecgenough.sentences import listing
 from ecgenough.serving.pieces import PIECES, pieces_of, without_waves
 from ecgenough.signals.conditioning import condition
 from ecgenough.signals.crops import evaluation_crops, evaluation_starts
@@ -101,7 +103,7 @@ def explain(model: Model, ecg: Ecg, label: str | None = None, method: str = "int
     of_part = model.prediction(model.logits(ecg))
     label = said.classes[int(np.argmax(said.probabilities))] if label is None else label
     if label not in said.classes:
-        raise WrongRequest(f'class "{label}" is not one of this model. {nearest(label, said.classes)}')
+        raise WrongRequest(f'class "{label}" is not one of this model. {_instead(label, model)}')
     target = said.classes.index(label)
     seen = _seen(model, ecg)
     edges = wave_edges(seen.signal[:, : seen.valid], model.recipe.signal.rate)
@@ -122,6 +124,14 @@ def explain(model: Model, ecg: Ecg, label: str | None = None, method: str = "int
         lead_losses=dict(zip(own.leads, found.leads.tolist(), strict=False)),
         wave_losses=dict(zip(PIECES, found.waves.tolist(), strict=False)),
     )
+
+
+def _instead(label: str, model: Model) -> str:
+    """What to say for a class that `model` does not know by that name."""
+    tasks = [task for task in model.parts if joint_class(task, label) in model.classes]
+    if not tasks:
+        return nearest(label, model.classes)
+    return f"It is one of the task{'s' * (len(tasks) > 1)} {listing(tasks)}; say which, as with --task {tasks[0]}."
 
 
 @dataclass(frozen=True, eq=False)
