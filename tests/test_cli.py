@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from ecgenough import cli
+from ecgenough import cli, networks
 from ecgenough.cli import COMMANDS, main
+from ecgenough.recipe import load_recipe
 
 README = Path(__file__).parent.parent / "README.md"
 SMALL = ["--set", "network.name=resnet18", "--set", "network.options={width: 4}", "--set", "training.epochs=1"]
@@ -171,6 +172,18 @@ def test_lists_name_what_there_is(
         command
     ]:
         assert name in printed
+
+
+def test_recipes_say_how_they_learn_and_no_epochs_of_what_is_fitted_at_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _run(monkeypatch, "recipes")
+    rows = {cells[0]: cells[1:4] for cells in map(str.split, capsys.readouterr().out.splitlines()[1:])}
+    for name, (network, how, epochs) in rows.items():
+        recipe = load_recipe(name)
+        assert (epochs == "-") == (network in networks.FITTED) == (how == "fit"), name
+        if recipe.pretraining is not None:
+            assert how == recipe.pretraining.objective
 
 
 @pytest.mark.parametrize(

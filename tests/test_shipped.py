@@ -241,6 +241,17 @@ def test_a_model_of_the_package_is_whole(name: str, ecg: Ecg) -> None:
     assert str(Path.home()) not in (shipped.FOLDER / name / "model.json").read_text()
 
 
+@pytest.mark.parametrize("name", shipped.names())
+def test_five_seconds_are_answered_as_the_ten_that_repeat_them(name: str, ecg: Ecg) -> None:
+    """Networks that saw ten seconds alone take silence after five for a finding: of 90% of normal ECGs 24% were called so."""
+    model = Model.load(name)
+    half = ecg.signal[:, : round(5 * ecg.rate)]
+    short, whole = (model.predict(replace(ecg, signal=signal)) for signal in (half, np.tile(half, 2)))
+    apart = np.abs(np.subtract(short.probabilities, whole.probabilities))
+    assert apart.max() < 0.01 or not model.network.by_gradients  # trees measure what is there
+    assert apart.mean() < 0.03
+
+
 def test_the_models_of_the_package_weigh_under_20_mb() -> None:
     assert sum(file.stat().st_size for file in shipped.FOLDER.rglob("*") if file.is_file()) < 20e6
 

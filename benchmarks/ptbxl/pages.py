@@ -63,10 +63,16 @@ Each of {parts} parts of the patients is calibrated by the others. All classes: 
 - It was taught by one collection: resting ECGs of 10 s from one manufacturer's recorders, 1989 to 1996, read by few
   cardiologists. Other devices, populations, exercise, monitors and Holter recordings are untested.
 - Labels are statements in reports, not outcomes; "normal" means that nothing else was written.
-- Whatever lasts less than 10 s is padded; below 5 s the answers are guesses, and `ecgenough predict` says so.
-- Leads other than III, aVR, aVL and aVF cannot be derived: a recording without one of I, II, V1 to V6 is refused.
+- Probabilities hold, as the figures do, among ECGs that carry a statement of that task. Fewer than half carry one of form:
+  of all ECGs form statements are rarer than told; ask `all` for how likely they are there.
+{short}- Leads other than III, aVR, aVL and aVF cannot be derived: a recording without one of I, II, V1 to V6 is refused.
 {beats}"""
+SHORT = """\
+- What lasts less than 10 s is shown over again until it does ([figures](../../../../benchmarks/results/lengths.md)); below 5 s
+  `ecgenough predict` says not to rely on it.
+"""
 BEATS = """\
+- What lasts less than 10 s has fewer beats to measure ([figures](../../../../benchmarks/results/lengths.md)).
 - Where fewer than three beats are found nothing is measured, and the answer is that of any such recording; where T or noise is
   taken for beats, the measurements are wrong. A measurement near what a tree asks for can turn over by a sample's noise.
 """
@@ -80,11 +86,13 @@ python -m benchmarks.ptbxl install NAME runs/NAME --data data/ptb-xl --twins dat
 ```
 
 The first trains a model of the package by the recipe of its name in `src/ecgenough/recipes/`, and goes on where it was if
-it is stopped. `ptbxl-teacher` learns from labels alone, `ptbxl-base` from it and `ptbxl-small` from `ptbxl-base`, which come
-with the package; both learn also from boosted trees on measured intervals (`ecgenough baseline intervals`), which are fitted
-on the spot, each patient answered by trees that were fitted on others. `ptbxl-calipers` is such trees, fitted on all: they
-know what these networks do not find ([searches.md](searches.md), which also says where a repeated training differs). The
-second command puts a model into the package with its card and writes this page; `--twins` is a folder of PTB-XL with `records500`.
+it is stopped. `ptbxl-teacher` learns from labels alone. `ptbxl-base` and `ptbxl-small` learn also from what came before them,
+the models of the package ("born again", Furlanello et al. 2018): the base from both, the small one from the base. To begin
+from labels alone, train `ptbxl-teacher` and add `--set 'distillation.teachers=[runs/ptbxl-teacher]'`. And they learn from
+boosted trees on measured intervals (`ecgenough baseline intervals`), which are fitted on the spot, each patient answered by
+trees that were fitted on others. `ptbxl-calipers` is such trees, fitted on all: they know what these networks do not find
+([searches.md](searches.md), which also says where a repeated training differs). The second command puts a model into the
+package with its card and writes this page; `--twins` is a folder of PTB-XL with `records500`.
 
 With a GPU, `python -m benchmarks.ptbxl leaderboard ptbxl-teacher --data data/ptb-xl --out runs/board` trains five members,
 joins them and teaches one network by them. `python -m benchmarks.ptbxl confirm ptbxl-teacher --data data/ptb-xl --out runs/folds`
@@ -118,9 +126,10 @@ def card(
         duration=model.recipe.signal.duration,
         fold=fold,
         train=f"{train[0]}-{train[-1]}",
-        taught=_taught(model),
+        taught=_taught(name, model),
         kept=_kept(model),
         chosen="epoch, calibration and thresholds" if by_gradients else "calibration and thresholds",
+        short=SHORT if by_gradients else "",
         beats="" if by_gradients else BEATS,
         packages=f"Figures: ecgenough {version('ecgenough')}, PyTorch {version('torch')}, on a CPU",
         figures="\n".join(_figures(task, measured) for task, measured in tasks.items()),
@@ -175,11 +184,12 @@ def _kept(model: Model) -> str:
     return epochs if model.network.by_gradients else ""
 
 
-def _taught(model: Model) -> str:
+def _taught(name: str, model: Model) -> str:
     settings = model.recipe.distillation
     if settings is None:
         return ""
-    *others, last = (*settings.teachers, *(f"the baseline {name}" for name in settings.baselines))
+    networks = (f"the {name} before it" if teacher == name else teacher for teacher in settings.teachers)
+    *others, last = (*networks, *(f"the baseline {baseline}" for baseline in settings.baselines))
     named = f"{', '.join(others)} and {last}" if others else last
     return f"Taught by {named}, whose answers are {settings.weight:.0%} of each target. "
 

@@ -245,5 +245,9 @@ def test_of_many_classes_those_called_and_the_likeliest_are_shown(
     assert [line.split()[0] for line in said[2:8]] == [*names[:5], names[19]]
     assert said[7].split()[2:] == ["<0.001", "<0.001", "yes"]
     assert said[8] == "14 more, none of them called; --all shows them"
+    assert " ".join(said[9:]).startswith("1 of 1 calls has a probability below 0.5 and may well be false: ")
     assert _predict(monkeypatch, folder, "a.hea", "--model", "many", "--all") == 0
-    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:]] == list(names)
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[2:22]] == list(names)
+    replace(many, thresholds=(0.5,) * 20).save(folder / "sure")
+    assert _predict(monkeypatch, folder, "a.hea", "--model", "sure") == 0
+    assert "may well be false" not in capsys.readouterr().out

@@ -120,3 +120,22 @@ def test_the_state_space_answers_and_learns_alike_in_either_layout_and_keeps_it(
         )
     for one, other in zip(*both, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_a_short_recording_is_seen_as_its_signal_over_again_where_asked_for() -> None:
+    built = {}
+    for short in ("padded", "repeated"):
+        torch.manual_seed(0)
+        built[short] = networks.build("s4d_hybrid", leads=3, classes=2, width=8, short=short).eval()
+    ecg = torch.randn(4, 3, 500)
+    ecg[:, 1] = 0  # a lead that is flat is no padding
+    lengths = (500, 499, 200, 130)
+    padded, again = ecg.clone(), ecg.clone()
+    for row, length in enumerate(lengths):
+        padded[row, :, length:] = 0
+        again[row] = ecg[row, :, torch.arange(500) % length]
+    with torch.inference_mode():
+        torch.testing.assert_close(built["repeated"](padded), built["padded"](again))
+        assert not torch.allclose(built["padded"](padded)[1:], built["padded"](again)[1:], atol=1e-4)
+        silence = torch.zeros(1, 3, 500)
+        torch.testing.assert_close(built["repeated"](silence), built["padded"](silence))

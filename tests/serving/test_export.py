@@ -78,6 +78,11 @@ def test_every_network_answers_alike_on_ecgs_of_any_length(name: str, make_model
     assert_alike(model, twin, noise(1.9), noise(10.0), noise(31.0, rate=100.0), simulate([Case()]).ecg(0))
 
 
+def test_a_short_recording_is_repeated_in_the_graph_as_it_is_outside(make_model: Make) -> None:
+    model = make_model("s4d_hybrid", "network.options.short=repeated")
+    assert_alike(model, exported(model), *(noise(seconds) for seconds in (1.0, 1.9, 4.7, 9.99, 10.0, 31.0)))
+
+
 @pytest.mark.parametrize("name", ["s4d_hybrid", "resnet18", "crnn_gru"])
 def test_a_model_of_one_class_is_exported(name: str, make_model: Make) -> None:
     """The graph must say that it gives one probability: a file that does not is taken for damaged."""

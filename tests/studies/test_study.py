@@ -93,17 +93,24 @@ def test_models_of_one_network_share_it_fresh() -> None:
     arms = {arm.name: arm for arm in study.arms()}
     assert list(arms) == [
         *(
-            "s4d_hybrid width=256 scratch",
-            "s4d_hybrid width=256 frozen from base",
-            "s4d_hybrid width=256 full from base",
+            "s4d_hybrid width=256 short=repeated scratch",
+            "s4d_hybrid width=256 short=repeated frozen from base",
+            "s4d_hybrid width=256 short=repeated full from base",
         ),
-        *("s4d_hybrid width=256 frozen from teacher", "s4d_hybrid width=256 full from teacher"),
+        *(
+            "s4d_hybrid width=256 short=repeated frozen from teacher",
+            "s4d_hybrid width=256 short=repeated full from teacher",
+        ),
         *("small scratch", "small frozen", "small full"),
     ]
-    carried = arms["s4d_hybrid width=256 full from teacher"]
-    assert (carried.model, carried.source, carried.network) == ("ptbxl-teacher", "teacher", "s4d_hybrid width=256")
+    carried = arms["s4d_hybrid width=256 short=repeated full from teacher"]
+    assert (carried.model, carried.source, carried.network) == (
+        "ptbxl-teacher",
+        "teacher",
+        "s4d_hybrid width=256 short=repeated",
+    )
     fresh = carried.recipe.model_copy(update={"transfer": None})
-    assert fresh == arms["s4d_hybrid width=256 scratch"].recipe
+    assert fresh == arms["s4d_hybrid width=256 short=repeated scratch"].recipe
     plan_study(study)  # which refuses what is the same under two names
 
 

@@ -198,6 +198,13 @@ def _print_prediction(file: str, answer: Prediction, parts: dict[str, slice], ev
         )
         if len(shown) < len(ranked):
             typer.secho(f"{len(ranked) - len(shown)} more, none of them called; --all shows them", dim=True)
+    unlikely = sum(call and chance < 0.5 for _, _, chance, _, call in rows)
+    if unlikely:
+        typer.secho(
+            f"{unlikely} of {sum(answer.calls)} calls {'has a probability' if unlikely == 1 else 'have probabilities'} below "
+            "0.5 and may well be false: thresholds weigh false alarms no more than misses, however rare a class is.",
+            dim=True,
+        )
 
 
 def _digits(chance: float) -> str:

@@ -129,3 +129,12 @@ def he_normal(network: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+def repeated(ecg: Tensor) -> Tensor:
+    """An ECG `[batch, leads, samples]` whose signal comes over and over in place of the zeros that follow it in all leads."""
+    samples = ecg.shape[-1]
+    time = torch.arange(samples, device=ecg.device)
+    valid = ((ecg != 0).any(dim=1) * (time + 1)).amax(dim=-1, keepdim=True)
+    place = time % (valid + (valid == 0) * samples)  # [batch, samples]; silence stays what it is
+    return ecg.gather(-1, place[:, None].expand_as(ecg))

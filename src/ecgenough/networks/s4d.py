@@ -20,6 +20,7 @@ from ecgenough.networks.layers import (
     conv_norm,
     gated,
     he_normal,
+    repeated,
 )
 from ecgenough.recipe import Count
 
@@ -181,7 +182,8 @@ class S4dHybrid(Network):
 
     Input: [batch, leads, samples], normalised. Output: logits [batch, classes].
     Three strided steps of width / 4, width / 2 and width channels (residual blocks with squeeze-excitation) bring
-    100 Hz to 12.5 Hz; then S4D layers (Gu et al. 2022, arXiv 2206.11893).
+    100 Hz to 12.5 Hz; then S4D layers (Gu et al. 2022, arXiv 2206.11893). A recording shorter than the input is followed by
+    zeros: of one trained on whole recordings alone, which never saw any, say `short` "repeated", and it sees the signal again.
     """
 
     def __init__(
@@ -196,8 +198,10 @@ class S4dHybrid(Network):
         dropout: Dropout = 0.2,
         bidirectional: bool = True,
         spectrum: Spectrum = "linear",
+        short: Literal["padded", "repeated"] = "padded",
     ) -> None:
         super().__init__(leads, classes)
+        self.repeats = short == "repeated"
         self.stem = nn.Sequential(
             nn.Sequential(conv_norm(leads, width // 4, kernel, stride=2), nn.ReLU()),
             _strided_block(width // 4, width // 2, kernel),
@@ -209,7 +213,7 @@ class S4dHybrid(Network):
         self.head = nn.Linear(width, classes)
 
     def features(self, ecg: Tensor) -> Tensor:
-        features: Tensor = self.norm(self.layers(self.stem(ecg)))
+        features: Tensor = self.norm(self.layers(self.stem(repeated(ecg) if self.repeats else ecg)))
         return features
 
     def stages(self) -> list[nn.Module]:
