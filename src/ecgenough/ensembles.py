@@ -21,12 +21,11 @@ _ALIKE = ("signal", "crop", "normalisation")  # what all members of an ensemble 
 def load(name_or_folder: str | Path, device: str | torch.device = "cpu") -> Model:
     """A model by its name or folder, as `Model.load` reads it; of several joined by +, what they answer together.
 
-    Errors call it what it is called here. Raises what `Model.load` and `ensemble` do, and WrongRequest for a member
-    named twice.
+    Raises what `Model.load` and `ensemble` do, and WrongRequest for a member named twice.
     """
     names = _members(name_or_folder)
     if len(names) == 1:
-        return replace(Model.load(name_or_folder, device), name=str(name_or_folder))
+        return Model.load(name_or_folder, device)
     return ensemble({name: Model.load(name, device) for name in names})
 
 

@@ -82,14 +82,14 @@ def test_explain_draws_and_tells(folder: Path, run: Callable[..., int], capsys: 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["export", "ptbxl-calipers", "--out", "m"], "ecgenough: ptbxl-calipers measures ECGs by a program"),
+        (["export", "ptbxl-calipers", "--out", "m"], "ecgenough: this model measures ECGs by a program"),
         (
             ["explain", "ecg0.hea", "--model", "ptbxl-calipers", "--out", "a.svg"],
-            "; for ptbxl-calipers choose the method",
+            "; for this model choose the method",
         ),
     ],
 )
-def test_a_model_is_called_what_it_was_called(
+def test_what_calipers_cannot_do_is_said_without_the_path_of_their_weights(
     words: list[str], sentence: str, run: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(*words) == 2

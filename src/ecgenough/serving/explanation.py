@@ -97,7 +97,7 @@ def explain(model: Model, ecg: Ecg, label: str | None = None, method: str = "int
     model.check_it_answers()
     if method != "occlusion" and not model.network.by_gradients:
         raise WrongRequest(
-            f"no gradients come through calipers, and {method} needs them; for {model.name} choose the method occlusion."
+            f"no gradients come through calipers, and {method} needs them; for this model choose the method occlusion."
         )
     said = model.predict(ecg)
     of_part = model.prediction(model.logits(ecg))

@@ -37,7 +37,7 @@ def export_onnx(model: Model, path: Path, weights_sha256: str = "") -> OnnxModel
     model.check_it_answers()
     if not model.network.by_gradients:
         raise WrongRequest(
-            f"{model.name} measures ECGs by a program that is no ONNX graph; export another model, or an ensemble's other members."
+            "this model measures ECGs by a program that is no ONNX graph; export another, or an ensemble's other members."
         )
     graph = as_onnx(model, onnx_card(model, weights_sha256))
     exported = OnnxModel.of(graph, str(path))
