@@ -229,6 +229,34 @@ def test_the_table_carries_its_doubts(
     assert "! gap: 300 of its samples are absent" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize(
+    ("what", "note"),
+    [
+        ("exchanged arms", "RA-LA seem exchanged"),
+        ("noise", "The limb leads do not add up"),
+        ("one lead at another gain", "Beats span in V3"),
+    ],
+)
+def test_what_is_no_ecg_of_twelve_leads_is_answered_with_a_doubt(
+    what: str, note: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ecg = simulate([Case()], rate=100, seed=4).ecg(0)
+    signal = ecg.signal.copy()
+    if what == "exchanged arms":
+        one, two, three, right, left, _ = signal[:6].copy()
+        signal[:5] = -one, three, two, left, right
+    elif what == "noise":
+        signal = np.random.default_rng(0).normal(0, 0.3, signal.shape).astype(np.float32)
+    else:
+        signal[STANDARD_LEADS.index("V3")] *= 25
+    write_wfdb(folder, "right", ecg)
+    write_wfdb(folder, "wrong", replace(ecg, signal=signal))
+    assert _predict(monkeypatch, folder, "right.hea", "wrong.hea", "--json") == 0
+    right, wrong = (answer["notes"] for answer in json.loads(capsys.readouterr().out))
+    assert not any(note in said for said in right)
+    assert any(said.startswith(note) for said in wrong)
+
+
 def test_of_many_classes_those_called_and_the_likeliest_are_shown(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,6 +4,7 @@ import json
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from shlex import quote
@@ -19,6 +20,7 @@ from ecgenough.ecg import Ecg
 from ecgenough.errors import BrokenRecord, WrongRequest
 from ecgenough.formats import is_there, read, states_itself
 from ecgenough.formats.table import TableLayout, stated_layout
+from ecgenough.inspection.doubts import doubts
 from ecgenough.prediction import Prediction
 from ecgenough.progress import say, track
 from ecgenough.serving.fhir import bundle, diagnostic_report
@@ -95,7 +97,8 @@ def _outcomes(
     for file in track(files, "predicting", len(files), "files") if watched else files:
         try:
             ecg = _recording(file, layout, several)
-            found: Found = (ecg, model.predict(ecg))
+            answer = model.predict(ecg)
+            found: Found = (ecg, replace(answer, notes=(*answer.notes, *doubts(ecg))))
         except BrokenRecord as error:
             sentence = str(error)
             found = sentence if file.name in sentence else f"{file}: {sentence}"

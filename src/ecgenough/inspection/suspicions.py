@@ -129,6 +129,6 @@ def _of_heights(found: Look, middle: float) -> Iterator[Raised]:
         if own > 0 and height > 0 and not few <= height / own <= many
     }
     if odd:
-        said = ", ".join(f"{lead} {ratio:.3g} times" for lead, ratio in odd.items())
+        said = ", ".join(f"in {lead} {ratio:.3g} times" for lead, ratio in odd.items())
         most = max(abs(float(np.log(ratio))) for ratio in odd.values())
-        yield "unit or gain of a lead", tuple(odd), f"Beats in {said} the middle lead's {own:.3g} mV.", most
+        yield "unit or gain of a lead", tuple(odd), f"Beats span {said} the middle lead's {own:.3g} mV.", most
