@@ -60,7 +60,10 @@ def test_each_class_is_an_observation_with_its_probability_threshold_and_code() 
         "code": "8601-7",
         "display": "EKG impression",
     }
-    assert impression["valueString"] == "atrial fibrillation (AFIB), inferior myocardial infarction (IMI)."
+    assert (
+        impression["valueString"]
+        == "Probabilities: atrial fibrillation (AFIB) 0.91, inferior myocardial infarction (IMI) 0.4."
+    )
     assert fibrillation["code"]["coding"][0]["code"] == "164889003"
     assert "coding" not in infarction["code"]  # the Challenge knows infarction, not where it is
     assert disturbance["code"] == {"text": "conduction disturbance (CD)"}  # a group of statements has no code
@@ -87,6 +90,20 @@ def test_only_called_statements_with_a_code_are_conclusions() -> None:
     assert made["conclusion"].startswith("No statement of this model reaches its threshold.")
 
 
+def test_what_is_called_but_unlikely_is_no_coded_conclusion() -> None:
+    made = report(Prediction(("AFIB",), ("atrial fibrillation",), (0.3,), (0.02,)))
+    assert "conclusionCode" not in made
+    assert made["conclusion"].startswith("Probabilities: atrial fibrillation (AFIB) 0.3. ")
+
+
+def test_a_statement_of_several_tasks_is_concluded_once_by_the_surest() -> None:
+    twice = Prediction(("all:AFIB", "rhythm:AFIB"), ("atrial fibrillation",) * 2, (0.6, 0.8), (0.5, 0.5))
+    made = report(twice)
+    assert made["conclusion"].startswith("Probabilities: atrial fibrillation (rhythm:AFIB) 0.8. ")
+    assert len(made["conclusionCode"]) == 1
+    assert len(observations(made)) == 3  # the impression, and each task's own
+
+
 def test_who_and_when_are_told_where_the_recording_tells_them() -> None:
     unknown = json.dumps(report())
     assert "subject" not in unknown
@@ -104,8 +121,8 @@ def test_what_makes_one_doubt_the_answer_is_a_note_of_each_observation_and_in_th
     made = report(replace(SAID, notes=doubts))
     for held in observations(made):
         assert [note.text for note in Observation.model_validate(held).note] == list(doubts)
-    begun, _, rest = made["conclusion"].partition("(IMI). ")
-    assert begun.startswith("atrial fibrillation")
+    begun, _, rest = made["conclusion"].partition("(IMI) 0.4. ")
+    assert begun.startswith("Probabilities: atrial fibrillation")
     assert rest == "Fewer than three beats were found. 3 of its samples are absent. " + NOT_A_DEVICE
 
 
@@ -121,6 +138,7 @@ def test_several_reports_are_a_collection() -> None:
     [
         ("AFIB", "atrial fibrillation", "164889003"),
         ("AF", "atrial fibrillation", "164889003"),
+        ("rhythm:AFIB", "atrial fibrillation", "164889003"),  # of a joint task
         ("LBBB", "left bundle branch block", "164909002"),
         ("RBBB", "right bundle branch block", "59118001"),
         ("PVC", "premature ventricular contraction", "427172004"),

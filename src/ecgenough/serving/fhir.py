@@ -13,12 +13,14 @@ from typing import Any
 
 from ecgenough.ecg import Ecg
 from ecgenough.prediction import Prediction
+from ecgenough.sentences import numeral
 from ecgenough.serving.snomed import SYSTEM, concept
 
 Resource = dict[str, Any]
 LOINC = "http://loinc.org"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 NOT_A_DEVICE = "Computed by research software that is not a medical device; no physician has read it."
+LIKELY = 0.5  # probability of what is coded as a conclusion: of rare classes most calls are false
 _MODEL = "model"  # the id of the contained Device
 
 
@@ -30,7 +32,8 @@ def diagnostic_report(prediction: Prediction, ecg: Ecg, network: str, weights_sh
     """
     statements = [_statement(number, prediction, ecg) for number in range(len(prediction.classes))]
     impression = _impression(prediction, ecg)
-    coded = [found for label, title in _called(prediction) if (found := concept(label, title)) is not None]
+    likely = [(label, title) for chance, label, title in _called(prediction) if chance >= LIKELY]
+    coded = list(dict.fromkeys(found for label, title in likely if (found := concept(label, title))))
     report = {
         "resourceType": "DiagnosticReport",
         "meta": {
@@ -72,10 +75,10 @@ def _statement(number: int, prediction: Prediction, ecg: Ecg) -> Resource:
 
 
 def _impression(prediction: Prediction, ecg: Ecg) -> Resource:
-    said = ", ".join(f"{title} ({label})" for label, title in _called(prediction))
+    said = ", ".join(f"{title} ({label}) {numeral(chance, '.2g')}" for chance, label, title in _called(prediction))
     return {
         **_observation("impression", {"coding": [_coding(LOINC, "8601-7", "EKG impression")]}, prediction, ecg),
-        "valueString": f"{said}." if said else "No statement of this model reaches its threshold.",
+        "valueString": f"Probabilities: {said}." if said else "No statement of this model reaches its threshold.",
     }
 
 
@@ -119,10 +122,17 @@ def _moment(when: datetime) -> str:
     return when.isoformat() if when.tzinfo is not None else when.date().isoformat()
 
 
-def _called(prediction: Prediction) -> list[tuple[str, str]]:
-    """Name and title of each class that is called, the likeliest first."""
+def _called(prediction: Prediction) -> list[tuple[float, str, str]]:
+    """Probability, name and title of each statement that is called, the likeliest first.
+
+    One that several tasks call is told once, as the task tells it that is surest.
+    """
     rows = zip(prediction.probabilities, prediction.classes, prediction.titles, prediction.calls, strict=True)
-    return [(label, title) for _, label, title, call in sorted(rows, key=lambda row: -row[0]) if call]
+    told: dict[str, tuple[float, str, str]] = {}
+    for chance, label, title, call in sorted(rows, key=lambda row: -row[0]):
+        if call:
+            told.setdefault(title, (chance, label, title))
+    return list(told.values())
 
 
 def _share(value: float) -> Resource:

@@ -71,8 +71,10 @@ PTB_XL: dict[str, tuple[str, Concept]] = {
 def concept(label: str, title: str) -> Concept | None:
     """The concept of a class, known by its name and what it is said to stand for; None where there is none.
 
-    Both must be those of a collection whose statements were coded: "AF" titled otherwise may be anything.
+    Both must be those of a collection whose statements were coded: "AF" titled otherwise may be anything. Of a joint task
+    the class is known by its own name, without the task's.
     """
+    label = label.rpartition(":")[2]
     if label in PTB_XL and PTB_XL[label][0] == title:
         return PTB_XL[label][1]
     for known in (CHALLENGE_2021, CPSC_2018):
