@@ -24,6 +24,7 @@ from ecgenough.serving.service import build_app
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 sync_api = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed")
+sync_api.expect.set_options(timeout=30_000)  # a busy machine takes longer than its five seconds
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium is installed: apt-get install chromium")
 
 DESK, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
