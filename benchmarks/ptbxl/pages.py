@@ -89,9 +89,10 @@ The first trains a model of the package by the recipe of its name in `src/ecgeno
 it is stopped. `ptbxl-teacher` learns from labels alone. `ptbxl-base` and `ptbxl-small` learn also from what came before them,
 the models of the package, both from both ("born again", Furlanello et al. 2018). To begin from labels alone, train
 `ptbxl-teacher` and add `--set 'distillation.teachers=[runs/ptbxl-teacher]'`. And they learn from boosted trees on measured
-intervals (`ecgenough baseline intervals`), which are fitted on the spot, each patient answered by trees fitted on others. `ptbxl-calipers` is such trees, fitted on all: they know what these networks do not find
-([searches.md](searches.md), which also says where a repeated training differs). The second command puts a model into the
-package with its card and writes this page; `--twins` is a folder of PTB-XL with `records500`.
+intervals (`ecgenough baseline intervals`), which are fitted on the spot, each patient answered by trees fitted on others.
+`ptbxl-calipers` is such trees, fitted on all: they know what these networks do not find ([searches.md](searches.md), which also
+says where a repeated training differs). The second command puts a model into the package with its card and writes this page;
+`--twins` is a folder of PTB-XL with `records500`.
 
 With a GPU, `python -m benchmarks.ptbxl leaderboard ptbxl-teacher --data data/ptb-xl --out runs/board` trains five members,
 joins them and teaches one network by them. `python -m benchmarks.ptbxl confirm ptbxl-teacher --data data/ptb-xl --out runs/folds`
