@@ -132,6 +132,8 @@ try:
     runs.train(Store.open(store), Recipe.from_yaml(recipe.read_text(), "recipe"), out, "cpu")
 except WrongRequest as error:
     told.write_text(str(error))
+torch.distributed.barrier()
+torch.distributed.destroy_process_group()  # or the threads of gloo may abort the one whose other is gone
 """
 
 
