@@ -279,3 +279,18 @@ def test_of_many_classes_those_called_and_the_likeliest_are_shown(
     replace(many, thresholds=(0.5,) * 20).save(folder / "sure")
     assert _predict(monkeypatch, folder, "a.hea", "--model", "sure") == 0
     assert "may well be false" not in capsys.readouterr().out
+
+
+def test_what_was_answered_before_a_failure_can_be_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def failing(*_: Any) -> tuple[str, ...]:
+        if seen:
+            raise KeyboardInterrupt
+        seen.append(1)
+        return ()
+
+    seen: list[int] = []
+    monkeypatch.setattr("ecgenough.commands.predict.doubts", failing)
+    assert _predict(monkeypatch, folder, "a.hea", "gap.hea", "--json") != 0
+    assert [answer["file"] for answer in json.loads(capsys.readouterr().out)] == ["a.hea"]

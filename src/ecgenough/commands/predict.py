@@ -174,13 +174,18 @@ def _print_reports(reports: Iterator[dict[str, Any]], files: int) -> None:
 
 
 def _print_list(before: str, items: Iterable[dict[str, Any]], after: str, margin: str = "  ") -> None:
-    """JSON with a list in it, each item as soon as it is there; nothing where there is none."""
+    """JSON with a list in it, each item as soon as it is there; nothing where there is none.
+
+    The list is ended even where what makes the items fails, so that those that were answered can be read.
+    """
     between = before
-    for item in items:
-        typer.echo(f"{between}\n{indent(json.dumps(item, indent=2), margin)}", nl=False)
-        between = ","
-    if between != before:
-        typer.echo(f"\n{after}")
+    try:
+        for item in items:
+            typer.echo(f"{between}\n{indent(json.dumps(item, indent=2), margin)}", nl=False)
+            between = ","
+    finally:
+        if between != before:
+            typer.echo(f"\n{after}")
 
 
 def _print_prediction(file: str, answer: Prediction, parts: dict[str, slice], everything: bool) -> None:
